@@ -1,0 +1,228 @@
+package deed
+
+import (
+	"context"
+	"time"
+)
+
+// This file is the contract between deed and its engines. Users of deed do not need it; who writes an engine does.
+// Everything in it may be called by many goroutines at once. Times are in UTC to the microsecond.
+
+// Engine is what a log's engine offers a service beyond Store.
+type Engine interface {
+	Store
+	PartStore
+
+	// Info identifies the log. It does not change while the store is open.
+	Info() LogInfo
+	// Head is the last position given out; 0 in an empty log.
+	Head(ctx context.Context) (Position, error)
+	// Clock is what recorded times are taken from.
+	Clock() Clock
+	// Outcome looks up what a command with ref.ID was answered. It returns the first receipt marked Again and true,
+	// ErrReused if ref.Hash is another, and false if the id is not known.
+	Outcome(ctx context.Context, ref CommandRef) (Receipt, bool, error)
+	// Forget removes the outcomes of commands stored before t, but for those of effects still pending, and of effects
+	// finished after t.
+	Forget(ctx context.Context, t time.Time) error
+}
+
+// LogInfo identifies a log. ID is made once with the log; Incarnation counts from 1 and is raised by restore, import and
+// promotion; Began is the last position of the incarnation before it.
+type LogInfo struct {
+	ID          string
+	Incarnation int64
+	Began       Position
+}
+
+// Checkpoint is how far a part has come in a log.
+type Checkpoint struct {
+	Log         string   // LogInfo.ID
+	Incarnation int64    // LogInfo.Incarnation when it was stored
+	Position    Position // everything selected up to here is handled
+	Last        Position // position of the last record handled (not of a mark); 0: none
+	LastID      string   // its event id, by which a fork is noticed
+}
+
+// PartStore keeps what processes and reactors remember, in the log's own database and through its one writer.
+type PartStore interface {
+	// OpenPart registers a part, or finds it. A new one starts after spec.From, which is stored. One whose Version was
+	// raised loses its states and starts anew from its first From; its Live becomes the old position (or stays, if greater);
+	// pending effects stay. A Version below the stored one is an error.
+	OpenPart(ctx context.Context, spec PartSpec) (PartState, error)
+	// States returns the stored states of these keys of a part; keys without one are missing in the map.
+	States(ctx context.Context, part string, keys []string) (map[string][]byte, error)
+	// CommitPart stores c in one transaction, flushed. ErrConflict if the part's position is not c.From or its version is
+	// not c.Version.
+	CommitPart(ctx context.Context, c PartCommit) error
+	// Effects returns pending effects selected by q in the order of (Due, Position, Place, ID).
+	Effects(ctx context.Context, q EffectQuery) ([]PendingEffect, error)
+	// NextDue returns when the first of the parts' effects falls due after t; false if there is none.
+	NextDue(ctx context.Context, parts []string, t time.Time) (time.Time, bool, error)
+	// FinishEffects removes pending effects, flushed; ids that are not pending are passed over. The outcomes of their
+	// commands are kept a day from now (see Engine.Forget).
+	FinishEffects(ctx context.Context, ids []string) error
+	// PartStates lists a part's states in the order of their keys, after a key, at most limit.
+	PartStates(ctx context.Context, part, after string, limit int) ([]StateChange, error)
+}
+
+// PartSpec describes a process or reactor to OpenPart.
+type PartSpec struct {
+	Name    string
+	Kind    string // "process" or "reactor"
+	Version int
+	From    *Position // where a part that is not known yet starts, exclusive; nil: only if known, else ErrNotFound
+	Log     LogInfo
+}
+
+// PartState is how a part stands.
+type PartState struct {
+	Checkpoint Checkpoint
+	Live       Position // effects are made only for records after it
+}
+
+// PartCommit is one step of a part: states, effects and checkpoint commit together.
+type PartCommit struct {
+	Part       string
+	Version    int
+	From       Position // the position that the step was made from
+	Checkpoint Checkpoint
+	States     []StateChange
+	Effects    []EffectChange // applied in this order
+}
+
+// StateChange is the state of a part's key; nil Data removes it.
+type StateChange struct {
+	Key      string
+	Data     []byte
+	Position Position
+}
+
+// EffectChange first removes the part's pending effects with this key and name, if Name is not empty, then adds Put, if it
+// is not nil. A Put whose ID is pending already changes nothing.
+type EffectChange struct {
+	Key  string
+	Name string
+	Put  *PendingEffect
+}
+
+// PendingEffect is an effect that waits to be carried out.
+type PendingEffect struct {
+	ID          string // also the id of its command
+	Part        string
+	Key         string
+	Name        string // empty: not named
+	Position    Position
+	Place       int // in React's list
+	Due         time.Time
+	Kind        string // "send" or "wake"
+	Stream      StreamID
+	CommandType string
+	Command     []byte // JSON
+	Correlation string
+	Causation   string
+}
+
+// EffectQuery selects pending effects.
+type EffectQuery struct {
+	Parts []string      // of these parts
+	Key   string        // of this key; empty: any
+	Due   time.Time     // due at or before; zero: all
+	After *EffectCursor // exclusive; nil: from the first
+	Limit int
+}
+
+// EffectCursor is a place in the order of pending effects.
+type EffectCursor struct {
+	Due      time.Time
+	Position Position
+	Place    int
+	ID       string
+}
+
+// ViewStore keeps the rows of projections together with their checkpoints. An engine's log and views may be one value.
+type ViewStore interface {
+	// OpenView makes what spec needs where it is missing, and returns the view's checkpoint, zero for a new one. A view with
+	// another version or another Index is made anew, empty.
+	OpenView(ctx context.Context, spec ViewSpec) (Checkpoint, error)
+	// CommitView stores rows and checkpoint in one transaction and then wakes who waits. ErrConflict if the view's position
+	// is not c.From.
+	CommitView(ctx context.Context, c ViewCommit) error
+	// DropView removes the view's rows and checkpoint, so that OpenView starts it anew.
+	DropView(ctx context.Context, view ViewRef) error
+	// WaitView returns the view's position as soon as it is at or after reach. If ctx ends before, it returns the position
+	// reached and a *BehindError. A view that was never opened is at 0 and is waited for.
+	WaitView(ctx context.Context, view ViewRef, reach Position) (Position, error)
+	// Row returns a row and the view's position, read together. A missing row is ErrNotFound, with the position.
+	Row(ctx context.Context, view ViewRef, key string) (Row, Position, error)
+	// Rows returns the rows of these keys that exist.
+	Rows(ctx context.Context, view ViewRef, keys []string) (map[string]Row, error)
+	// ListRows returns the rows that q selects and the view's position, read together.
+	ListRows(ctx context.Context, view ViewRef, q RowQuery) ([]Row, Position, error)
+	// Changes returns changed rows after a cursor in the order of (Position, Key), removed ones with nil Data, at most limit,
+	// and the view's position, read together. ErrCursor if tombstones after the cursor are gone already.
+	Changes(ctx context.Context, view ViewRef, after ChangeCursor, limit int) ([]Row, Position, error)
+	// DropTombstones removes the tombstones of rows that were removed before t.
+	DropTombstones(ctx context.Context, t time.Time) error
+}
+
+// ViewRef names a version of a view.
+type ViewRef struct {
+	Name    string
+	Version int
+}
+
+// ViewSpec describes a view to OpenView.
+type ViewSpec struct {
+	ViewRef
+	Index []string // JSON names of the fields that lists filter and order by
+	Log   LogInfo
+}
+
+// ViewCommit is one step of a projection.
+type ViewCommit struct {
+	View       ViewRef
+	From       Position // the position that the step was made from
+	Checkpoint Checkpoint
+	Rows       []RowChange // each key once
+}
+
+// RowChange is a row as it is to be; nil Data removes it and leaves a tombstone.
+type RowChange struct {
+	Row
+	Index []any // nil, int64, float64, string or bool, one for each of ViewSpec.Index; empty when removed
+}
+
+// Row is a view's row as stored.
+type Row struct {
+	Key      string
+	Data     []byte   // JSON
+	Position Position // of the event that last changed it
+}
+
+// RowQuery selects rows.
+type RowQuery struct {
+	Where []RowWhere // all of them
+	Order string     // an index field; empty: by key
+	Desc  bool
+	After *RowCursor // exclusive; nil: from the first
+	Limit int
+}
+
+// RowWhere holds where the index field has the value (nil, int64, float64, string or bool).
+type RowWhere struct {
+	Field string
+	Value any
+}
+
+// RowCursor is a place in a list: the order field's value (not used when ordered by key) and the key.
+type RowCursor struct {
+	Value any
+	Key   string
+}
+
+// ChangeCursor is a place in a view's changes; an empty Key is behind all rows of Position.
+type ChangeCursor struct {
+	Position Position
+	Key      string
+}

@@ -1,0 +1,268 @@
+package deed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// executor carries out pending effects when they are due: at least once each, those of one process key in order, under ids
+// by which the receiving stream takes each once. Its lock is the board's.
+type executor struct {
+	store    Engine
+	parts    []string // whose effects it carries out
+	dispatch func(ctx context.Context, stream StreamID, command string, body []byte) error
+	board    *board
+	logger   *slog.Logger
+	wake     chan struct{}
+
+	asked   int       // how often somebody said that there is something to do
+	scanned int       // asked, when the last scan that found nothing began
+	nextDue time.Time // zero: nothing is pending
+	busy    map[effectKey]bool
+	held    map[effectKey]*heldEffect
+}
+
+type effectKey struct{ part, key string }
+
+// heldEffect is an effect that failed and will be tried again; it holds back the later ones of its key.
+type heldEffect struct {
+	effect   PendingEffect
+	err      error
+	attempts int
+	until    time.Time // machine's clock
+}
+
+const (
+	effectWorkers = 64
+	effectPage    = 256
+)
+
+func newExecutor(store Engine, b *board, logger *slog.Logger) *executor {
+	return &executor{
+		store: store, board: b, logger: logger, wake: make(chan struct{}, 1), asked: 1,
+		busy: map[effectKey]bool{}, held: map[effectKey]*heldEffect{},
+	}
+}
+
+// notify says that there may be something to do.
+func (x *executor) notify() {
+	x.board.update(func() { x.asked++ })
+	select {
+	case x.wake <- struct{}{}:
+	default:
+	}
+}
+
+// settled tells whether nothing is due but what has failed and waits. It is called under the board's lock.
+func (x *executor) settled() bool {
+	return len(x.parts) == 0 ||
+		len(x.busy) == 0 && x.scanned == x.asked && (x.nextDue.IsZero() || x.nextDue.After(x.store.Clock().Now()))
+}
+
+// run carries out effects until ctx is done, and ends those in hand.
+func (x *executor) run(ctx context.Context) {
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	for attempt := 0; ; {
+		found, err := x.scan(ctx, &workers)
+		if err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			x.logger.Error("looking for pending effects", "error", err)
+			if pause(ctx, jittered(attempt, firstRetry, lastRetry)) != nil {
+				return
+			}
+			attempt++
+			continue
+		}
+		attempt = 0
+		if !found && !x.await(ctx) {
+			return
+		}
+	}
+}
+
+// scan starts what is due and can be started. It returns whether it is worth scanning again at once.
+func (x *executor) scan(ctx context.Context, workers *sync.WaitGroup) (bool, error) {
+	x.board.mu.Lock()
+	asked := x.asked
+	x.board.mu.Unlock()
+
+	now := x.store.Clock().Now()
+	next, pending, err := x.store.NextDue(ctx, x.parts, now)
+	if err != nil {
+		return false, err
+	}
+	passed := map[effectKey]bool{} // an earlier effect of the key waits already
+	q := EffectQuery{Parts: x.parts, Due: now, Limit: effectPage}
+	for full := false; !full; {
+		page, err := x.store.Effects(ctx, q)
+		if err != nil {
+			return false, err
+		}
+		for _, effect := range page {
+			key := effectKey{effect.Part, effect.Key}
+			if passed[key] {
+				continue
+			}
+			passed[key] = true
+			if full = !x.start(ctx, effect, workers); full {
+				break
+			}
+			q.After = &EffectCursor{Due: effect.Due, Position: effect.Position, Place: effect.Place, ID: effect.ID}
+		}
+		if len(page) < effectPage {
+			break
+		}
+		last := page[len(page)-1]
+		q.After = &EffectCursor{Due: last.Due, Position: last.Position, Place: last.Place, ID: last.ID}
+	}
+	again := false
+	x.board.update(func() {
+		x.nextDue = time.Time{}
+		if pending {
+			x.nextDue = next
+		}
+		x.scanned, again = asked, x.asked != asked
+	})
+	return again, nil
+}
+
+// start carries out an effect in a goroutine, unless its key is busy or held. It returns false if all workers are busy.
+func (x *executor) start(ctx context.Context, effect PendingEffect, workers *sync.WaitGroup) bool {
+	key := effectKey{effect.Part, effect.Key}
+	started, room := false, true
+	x.board.update(func() {
+		held := x.held[key]
+		switch {
+		case x.busy[key] || held != nil && time.Now().Before(held.until):
+		case len(x.busy) >= effectWorkers:
+			room = false
+		default:
+			x.busy[key], started = true, true
+		}
+	})
+	if started {
+		workers.Go(func() {
+			err := x.carryOut(ctx, effect)
+			x.done(ctx, key, effect, err)
+		})
+	}
+	return room
+}
+
+func (x *executor) done(ctx context.Context, key effectKey, effect PendingEffect, err error) {
+	x.board.update(func() {
+		delete(x.busy, key)
+		if err == nil {
+			delete(x.held, key)
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		held := x.held[key]
+		if held == nil || held.effect.ID != effect.ID {
+			held = &heldEffect{effect: effect}
+			x.held[key] = held
+		}
+		held.err, held.until = err, time.Now().Add(jittered(held.attempts, firstRetry, lastRetry))
+		held.attempts++
+		x.logger.Warn("an effect failed and will be tried again", "part", effect.Part, "key", effect.Key, "effect", effect.ID, "error", err)
+	})
+	x.notify()
+}
+
+// await waits until there may be something to do; it returns false when ctx ends.
+func (x *executor) await(ctx context.Context) bool {
+	x.board.mu.Lock()
+	retry, due, nextDue := x.board.retry, time.Time{}, x.nextDue
+	for _, held := range x.held {
+		if due.IsZero() || held.until.Before(due) {
+			due = held.until
+		}
+	}
+	x.board.mu.Unlock()
+
+	var again <-chan time.Time
+	if !due.IsZero() {
+		timer := time.NewTimer(time.Until(due))
+		defer timer.Stop()
+		again = timer.C
+	}
+	var falls <-chan struct{}
+	if !nextDue.IsZero() {
+		timer, stop := x.store.Clock().Timer(nextDue)
+		defer stop()
+		falls = timer
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-x.wake:
+	case <-falls:
+	case <-again:
+	case <-retry:
+	}
+	return true
+}
+
+// retryNow lets what has failed be tried again at once.
+func (x *executor) retryNow() {
+	x.board.update(func() {
+		for _, held := range x.held {
+			held.until = time.Time{}
+		}
+	})
+	x.notify()
+}
+
+// carryOut does what an effect says and marks it done. Where the process stops in between, it is done again, and its id
+// tells the receiving stream.
+func (x *executor) carryOut(ctx context.Context, effect PendingEffect) error {
+	// What is begun is ended: the caller's end must not leave an outcome unknown.
+	ctx = context.WithoutCancel(ctx)
+	var err error
+	switch effectKind(effect.Kind) {
+	case effectSend:
+		err = x.send(ctx, effect)
+	case effectWake:
+		err = x.own(ctx, effect, typeWoken, processWoken{Effect: effect.ID, Name: effect.Name, Due: effect.Due})
+	default:
+		err = fmt.Errorf("effect %s is of the unknown kind %q", effect.ID, effect.Kind)
+	}
+	if err != nil {
+		return err
+	}
+	return x.store.FinishEffects(ctx, []string{effect.ID})
+}
+
+func (x *executor) send(ctx context.Context, effect PendingEffect) error {
+	ctx = WithMeta(ctx, Meta{CommandID: effect.ID, Correlation: effect.Correlation, Causation: effect.Causation})
+	err := x.dispatch(ctx, effect.Stream, effect.CommandType, effect.Command)
+	var refused *RejectedError
+	switch {
+	case errors.As(err, &refused):
+		return x.own(ctx, effect, typeRefused, effectRefused{
+			Effect: effect.ID, Name: effect.Name, Stream: effect.Stream, Command: effect.CommandType, Code: refused.Code, Text: refused.Error(),
+		})
+	case errors.Is(err, ErrReused): // it was carried out when the command had another form
+		return nil
+	}
+	return err
+}
+
+// own stores an event in the process's own stream, once for an effect.
+func (x *executor) own(ctx context.Context, effect PendingEffect, eventType string, v any) error {
+	write, err := ownEvent(effect, eventType, v)
+	if err != nil {
+		return err
+	}
+	_, err = x.store.Append(ctx, Batch{Writes: []Write{write}, Command: CommandRef{ID: HashID(effect.ID, eventType), Hash: effect.ID}})
+	return err
+}

@@ -1,0 +1,192 @@
+package deed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+)
+
+func (s *Service) category(name string) *category {
+	c := s.categories[name]
+	if c == nil {
+		c = &category{commands: map[string]dispatchFunc{}}
+		s.categories[name] = c
+	}
+	return c
+}
+
+func (d Decider[S, C, E]) install(_ context.Context, s *Service) error {
+	if _, err := d.types(); err != nil {
+		return err
+	}
+	if s.config.Store == nil {
+		return fmt.Errorf("decider %s: Config needs a Store", d.Category)
+	}
+	c := s.category(d.Category)
+	if c.load != nil {
+		return fmt.Errorf("decider %s: the category has a decider already", d.Category)
+	}
+	h := d.HandlerWith(s.config.Store, s.handlerOptions())
+	c.load = func(ctx context.Context, stream StreamID) (State, error) {
+		f, err := h.load(ctx, stream)
+		return State{Stream: stream, Version: f.version, Position: f.position, State: f.state}, err
+	}
+	s.model.addDecider(kindDecider, d.Category, commandModels(d.Commands), eventModels(d.Events), typeModelFor[S]())
+	return addCommands(c, kindDecider, d.Category, d.Commands, h.HandleAt)
+}
+
+func (d Decision[S, C, E]) install(_ context.Context, s *Service) error {
+	if _, err := d.types(); err != nil {
+		return err
+	}
+	if s.config.Store == nil {
+		return fmt.Errorf("decision of %s: Config needs a Store", d.Category)
+	}
+	h := d.HandlerWith(s.config.Store, s.handlerOptions())
+	s.model.addDecider(kindDecision, d.Category, commandModels(d.Commands), eventModels(d.Events), typeModelFor[S]())
+	return addCommands(s.category(d.Category), kindDecision, d.Category, d.Commands, h.HandleAt)
+}
+
+// addCommands makes a category's commands known by their names.
+func addCommands[C Command](c *category, kind, category string, commands []C, handle func(context.Context, string, Version, C) (Receipt, error)) error {
+	types, err := newCommandTypes(commands)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range types.names {
+		if _, taken := c.commands[name]; taken {
+			errs = append(errs, fmt.Errorf("%s of %s: the category has a command %q already", kind, category, name))
+		}
+		c.commands[name] = func(ctx context.Context, id string, at Version, body []byte) (Receipt, error) {
+			cmd, err := types.decode(name, body)
+			if err != nil {
+				return Receipt{}, fmt.Errorf("%s: %w", name, err)
+			}
+			return handle(ctx, id, at, cmd)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p Projection[V, E]) install(ctx context.Context, s *Service) error {
+	types, index, err := p.types()
+	if err != nil {
+		return err
+	}
+	if s.config.Views == nil {
+		return fmt.Errorf("projection %s: Config needs Views", p.Name)
+	}
+	if err := s.name(kindProjection, p.Name); err != nil {
+		return err
+	}
+	view := rawView{store: s.config.Views, ref: p.ref(), index: index}
+	checkpoint, err := s.config.Views.OpenView(ctx, ViewSpec{ViewRef: p.ref(), Index: p.Index, Log: s.Info()})
+	if err != nil {
+		return fmt.Errorf("projection %s: %w", p.Name, err)
+	}
+	s.views[p.Name] = view
+	progress := s.board.add(p.Name, kindProjection, p.ref().Version)
+	progress.maxLag, progress.position = p.MaxLag, checkpoint.Position
+	run := &projector[V, E]{projection: p, events: types, view: view, log: s.log, info: s.Info(), codec: s.codec(), progress: progress}
+	s.loops = append(s.loops, loop{progress, run.fold})
+	s.model.Projections = append(s.model.Projections, ViewModel{
+		PartModel: PartModel{Name: p.Name, Version: p.ref().Version, Events: eventModels(p.Events)},
+		Row:       typeModelFor[V](), Index: slices.Clone(p.Index),
+	})
+	return nil
+}
+
+func (p Process[S, E]) install(ctx context.Context, s *Service) error {
+	types, err := p.types()
+	if err != nil {
+		return err
+	}
+	run := &processor[S, E]{process: p, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor}
+	if run.progress, err = s.register(ctx, kindProcess, p.Name, p.version(), p.From, run.spec); err != nil {
+		return err
+	}
+	s.loops = append(s.loops, loop{run.progress, run.fold})
+	s.model.Processes = append(s.model.Processes, PartModel{Name: p.Name, Version: p.version(), Events: eventModels(p.Events)})
+	return nil
+}
+
+func (r Reactor[E]) install(ctx context.Context, s *Service) error {
+	types, err := r.types()
+	if err != nil {
+		return err
+	}
+	run := &reacting[E]{reactor: r, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor}
+	if run.progress, err = s.register(ctx, kindReactor, r.Name, 1, r.From, run.spec); err != nil {
+		return err
+	}
+	s.loops = append(s.loops, loop{run.progress, run.follow})
+	s.model.Reactors = append(s.model.Reactors, PartModel{Name: r.Name, Version: 1, Events: eventModels(r.Events)})
+	return nil
+}
+
+// register makes a process or reactor known to the store, which fixes where it begins.
+func (s *Service) register(ctx context.Context, kind, name string, version int, from From, spec func(*Position) PartSpec) (*progress, error) {
+	if s.engine == nil {
+		return nil, fmt.Errorf("%s %s: Config needs a Store that is an engine", kind, name)
+	}
+	if err := s.name(kind, name); err != nil {
+		return nil, err
+	}
+	begin, err := s.begin(ctx, from)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", kind, name, err)
+	}
+	state, err := s.engine.OpenPart(ctx, spec(begin))
+	if errors.Is(err, ErrNotFound) {
+		return nil, fmt.Errorf("%s %s is new to a log that has events already: say From, FromStart to handle them too or FromNow to leave them", kind, name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", kind, name, err)
+	}
+	s.executor.parts = append(s.executor.parts, name)
+	progress := s.board.add(name, kind, version)
+	progress.position = state.Checkpoint.Position
+	return progress, nil
+}
+
+// begin is where a part begins that is not known to the store; nil if that has to be said and was not.
+func (s *Service) begin(ctx context.Context, from From) (*Position, error) {
+	head, err := s.engine.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case from.now, from.said && from.position > head:
+		return &head, nil
+	case from.said, head == 0:
+		return &from.position, nil
+	}
+	return nil, nil
+}
+
+// decodingReader reads a log through a codec.
+type decodingReader struct {
+	log   Reader
+	codec Codec
+}
+
+func (d decodingReader) Read(ctx context.Context, q Query) iter.Seq2[Record, error] {
+	q.Match = codecMatches(d.codec, q.Match)
+	return func(yield func(Record, error) bool) {
+		for r, err := range d.log.Read(ctx, q) {
+			if err == nil && !r.IsMark() {
+				r, err = d.codec.Decode(ctx, r)
+			}
+			if err != nil {
+				yield(Record{}, err)
+				return
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}

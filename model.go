@@ -1,0 +1,70 @@
+package deed
+
+import "reflect"
+
+// Model is what a service is made of, as data.
+type Model struct {
+	Deciders    []DeciderModel
+	Projections []ViewModel
+	Processes   []PartModel
+	Reactors    []PartModel
+	Tasks       []string
+}
+
+// DeciderModel describes a decider or a decision.
+type DeciderModel struct {
+	Kind     string // "decider" or "decision"
+	Category string
+	Commands []TypeModel
+	Events   []TypeModel
+	State    TypeModel
+}
+
+// PartModel describes a projection, process or reactor.
+type PartModel struct {
+	Name    string
+	Version int
+	Events  []TypeModel
+}
+
+// ViewModel describes a projection with the rows that it makes.
+type ViewModel struct {
+	PartModel
+	Row   TypeModel
+	Index []string
+}
+
+// TypeModel is an event, command, row or state with its Go type, of which its JSON form can be told.
+type TypeModel struct {
+	Name   string // stored name of events and commands; Go name of the rest
+	Schema int    // schema version of events
+	Type   reflect.Type
+}
+
+// Model returns what the service is made of. It must not be changed.
+func (s *Service) Model() Model { return s.model }
+
+func (m *Model) addDecider(kind, category string, commands, events []TypeModel, state TypeModel) {
+	m.Deciders = append(m.Deciders, DeciderModel{Kind: kind, Category: category, Commands: commands, Events: events, State: state})
+}
+
+func eventModels[E Event](events []E) []TypeModel {
+	models := make([]TypeModel, len(events))
+	for i, e := range events {
+		models[i] = TypeModel{Name: e.EventType(), Schema: schemaOf(e), Type: reflect.TypeOf(e)}
+	}
+	return models
+}
+
+func commandModels[C Command](commands []C) []TypeModel {
+	models := make([]TypeModel, len(commands))
+	for i, c := range commands {
+		models[i] = TypeModel{Name: c.CommandType(), Type: reflect.TypeOf(c)}
+	}
+	return models
+}
+
+func typeModelFor[T any]() TypeModel {
+	t := reflect.TypeFor[T]()
+	return TypeModel{Name: t.Name(), Type: t}
+}

@@ -1,0 +1,179 @@
+package deed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// PartState words: how a projection, process, reactor or task is doing.
+const (
+	// StateLive: nothing is left to handle.
+	StateLive = "live"
+	// StateCatchingUp: there is something left, and it is being handled.
+	StateCatchingUp = "catching-up"
+	// StateStalled: there is something left, and nothing has moved for ten seconds.
+	StateStalled = "stalled"
+	// StateRetrying: the last try failed for a reason that may pass; Error says which.
+	StateRetrying = "retrying"
+	// StateStopped: a record cannot be handled; Error says which and why. The part goes on when the service is started
+	// with that mended.
+	StateStopped = "stopped"
+	// StateOff: the service is not running.
+	StateOff = "off"
+)
+
+// stalledAfter is when a part that has something to do and does not move is called stalled.
+const stalledAfter = 10 * time.Second
+
+// progress is how one loop stands. All of a service's share their board's lock.
+type progress struct {
+	board    *board
+	name     string
+	kind     string
+	version  int
+	maxLag   time.Duration
+	follows  bool // the log; tasks do not
+	position Position
+	moved    time.Time // machine's clock
+	running  bool
+	waiting  bool // between tries
+	stopped  bool
+	attempts int
+	err      error
+	failed   Record // the record that err is about; zero if none
+}
+
+// board is where loops tell how they stand, and where others wait for that to change.
+type board struct {
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced when anything changes
+	retry   chan struct{} // closed and replaced to end all waits between tries
+	loops   []*progress
+}
+
+func newBoard() *board {
+	return &board{changed: make(chan struct{}), retry: make(chan struct{})}
+}
+
+func (b *board) add(name, kind string, version int) *progress {
+	p := &progress{board: b, name: name, kind: kind, version: version, follows: true}
+	b.loops = append(b.loops, p)
+	return p
+}
+
+// update changes something under the lock and wakes who waits for a change.
+func (b *board) update(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// retryNow ends all waits between tries.
+func (b *board) retryNow() {
+	b.update(func() {
+		for _, p := range b.loops {
+			p.waiting = false
+		}
+		close(b.retry)
+		b.retry = make(chan struct{})
+	})
+}
+
+func (p *progress) reached(position Position) {
+	p.board.update(func() {
+		if position > p.position {
+			p.moved = time.Now()
+		}
+		p.position, p.running = position, true
+		p.err, p.attempts, p.failed = nil, 0, Record{}
+	})
+}
+
+// recordError is a record that cannot be handled, however often it is tried.
+type recordError struct {
+	record Record
+	err    error
+}
+
+func (e *recordError) Error() string {
+	return fmt.Sprintf("%s at position %d (%s): %v", e.record.Type, e.record.Position, e.record.Stream, e.err)
+}
+
+func (e *recordError) Unwrap() error { return e.err }
+
+const (
+	firstRetry = 10 * time.Millisecond
+	lastRetry  = 30 * time.Second
+)
+
+// keep runs f until ctx is done, again and again with backoff. A record that fails for good stops it; what retrying cannot
+// mend at all is returned.
+func (p *progress) keep(ctx context.Context, f func(context.Context) error) error {
+	for {
+		err := f(ctx)
+		var record *recordError
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			return nil
+		case errors.Is(err, ErrForked), errors.Is(err, ErrForeignPosition), errors.Is(err, ErrClosed):
+			return fmt.Errorf("%s %s: %w", p.kind, p.name, err)
+		case errors.As(err, &record):
+			p.board.update(func() { p.stopped, p.err, p.failed = true, err, record.record })
+			<-ctx.Done()
+			return nil
+		}
+		if !p.backOff(ctx, err, Record{}) {
+			return nil
+		}
+	}
+}
+
+// backOff waits before the next try; it returns false when ctx ends.
+func (p *progress) backOff(ctx context.Context, err error, failed Record) bool {
+	var retry chan struct{}
+	var attempt int
+	p.board.update(func() {
+		p.waiting, p.running, p.err, p.failed = true, true, err, failed
+		attempt, retry = p.attempts, p.board.retry
+		p.attempts++
+	})
+	timer := time.NewTimer(jittered(attempt, firstRetry, lastRetry))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-retry:
+	case <-timer.C:
+	}
+	p.board.update(func() { p.waiting = false })
+	return true
+}
+
+// settled tells whether p has nothing to do in a log that ends at head. It is called under the board's lock.
+func (p *progress) settled(head Position) bool {
+	return !p.follows || p.stopped || p.waiting || p.running && p.position >= head
+}
+
+// state is p's word in a log that ends at head. It is called under the board's lock.
+func (p *progress) state(head Position) string {
+	switch {
+	case p.stopped:
+		return StateStopped
+	case p.err != nil:
+		return StateRetrying
+	case !p.running:
+		return StateOff
+	case !p.follows || p.position >= head:
+		return StateLive
+	case time.Since(p.moved) > stalledAfter:
+		return StateStalled
+	}
+	return StateCatchingUp
+}

@@ -1,0 +1,291 @@
+package deed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Config is what a service runs on.
+type Config struct {
+	// Store is the log that commands append to. An engine of deed's, or what passes storetest.
+	Store Store
+	// Log is where projections, processes and reactors read from; nil: Store.
+	Log Reader
+	// Views keeps the rows of projections.
+	Views ViewStore
+	// Codec turns data and tags at the edge; nil: they are stored as they are.
+	Codec Codec
+	// Middleware wraps the handling of every command, those of effects included; the first is the outermost.
+	Middleware []Middleware
+	// Logger gets what goes wrong; nil: nothing is logged.
+	Logger *slog.Logger
+	// NewID makes event ids; nil: deed.NewID.
+	NewID func() string
+}
+
+// Part is what a service is made of: a Decider, Decision, Projection, Process, Reactor or Task.
+type Part interface {
+	install(ctx context.Context, s *Service) error
+}
+
+// Service runs its parts over a log. All methods may be called by many goroutines at once.
+type Service struct {
+	config   Config
+	engine   Engine // nil where Store is none
+	log      Reader
+	logger   *slog.Logger
+	board    *board
+	executor *executor
+
+	model      Model
+	names      map[string]string // part name → kind
+	categories map[string]*category
+	views      map[string]rawView
+	loops      []loop
+}
+
+// loop is what Run keeps going for a part.
+type loop struct {
+	progress *progress
+	run      func(context.Context) error
+}
+
+// category is what a service can do with the things of a category.
+type category struct {
+	commands map[string]dispatchFunc
+	load     func(ctx context.Context, stream StreamID) (State, error) // nil: no decider
+}
+
+type dispatchFunc func(ctx context.Context, id string, at Version, body []byte) (Receipt, error)
+
+// The kinds of parts.
+const (
+	kindDecider    = "decider"
+	kindDecision   = "decision"
+	kindProjection = "projection"
+	kindProcess    = "process"
+	kindReactor    = "reactor"
+	kindTask       = "task"
+)
+
+// NewService makes a service of parts. It registers them in the stores: from then on it is fixed where a process or reactor
+// begins. It returns everything that is wrong at once.
+func NewService(cfg Config, parts ...Part) (*Service, error) {
+	s := &Service{
+		config: cfg, log: cfg.Log, logger: cfg.Logger, board: newBoard(),
+		names: map[string]string{}, categories: map[string]*category{}, views: map[string]rawView{},
+	}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if s.log == nil {
+		s.log = cfg.Store
+	}
+	if s.log == nil {
+		return nil, errors.New("new service: Config needs a Store, or a Log to read")
+	}
+	s.engine, _ = cfg.Store.(Engine)
+	s.executor = newExecutor(s.engine, s.board, s.logger)
+	s.executor.dispatch = func(ctx context.Context, stream StreamID, command string, body []byte) error {
+		_, err := s.Dispatch(ctx, stream, command, body)
+		return err
+	}
+	var errs []error
+	for _, part := range parts {
+		if part == nil {
+			errs = append(errs, errors.New("a part is nil"))
+			continue
+		}
+		errs = append(errs, part.install(context.Background(), s))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("new service: %w", err)
+	}
+	return s, nil
+}
+
+// name takes a part's name, which is unique in a service.
+func (s *Service) name(kind, name string) error {
+	if old, taken := s.names[name]; taken {
+		return fmt.Errorf("%s %s: the name is taken by a %s", kind, name, old)
+	}
+	s.names[name] = kind
+	return nil
+}
+
+func (s *Service) handlerOptions() *HandlerOptions {
+	return &HandlerOptions{Middleware: s.config.Middleware, Codec: s.config.Codec, NewID: s.config.NewID}
+}
+
+func (s *Service) codec() Codec {
+	if s.config.Codec == nil {
+		return identityCodec{}
+	}
+	return s.config.Codec
+}
+
+// Run keeps the service's projections, processes, reactors, effects and tasks going until ctx is done, and returns nil
+// then. Before, it returns an error only for what retrying cannot mend. It ends the record in hand and leaves the backlog.
+func (s *Service) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	for _, l := range s.loops {
+		running.Go(func() {
+			if err := l.progress.keep(ctx, l.run); err != nil {
+				s.logger.Error("a part stopped the service", "part", l.progress.name, "error", err)
+				cancel(err)
+			}
+		})
+	}
+	if len(s.executor.parts) > 0 {
+		running.Go(func() { s.executor.run(ctx) })
+	}
+	running.Go(func() { s.tidy(ctx) })
+	running.Wait()
+	s.board.update(func() {
+		for _, p := range s.board.loops {
+			p.running = false
+		}
+	})
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return nil
+}
+
+const (
+	tidyEvery = 10 * time.Minute
+	keepFor   = 24 * time.Hour // outcomes of commands, tombstones of rows
+)
+
+// tidy removes what has been kept long enough, again and again.
+func (s *Service) tidy(ctx context.Context) {
+	if s.engine == nil {
+		return
+	}
+	for {
+		before := s.engine.Clock().Now().Add(-keepFor)
+		err := s.engine.Forget(ctx, before)
+		if s.config.Views != nil {
+			err = errors.Join(err, s.config.Views.DropTombstones(ctx, before))
+		}
+		if err != nil && ctx.Err() == nil {
+			s.logger.Error("removing outcomes and tombstones that are old", "error", err)
+		}
+		if pause(ctx, tidyEvery) != nil {
+			return
+		}
+	}
+}
+
+// Dispatch decodes a command from strict JSON and handles it for the thing that stream names; see Handler.Handle for the
+// rest. Errors besides those: ErrNotFound for an unknown category or command, *MalformedError, *InvalidError.
+func (s *Service) Dispatch(ctx context.Context, stream StreamID, command string, body []byte) (Receipt, error) {
+	return s.DispatchAt(ctx, stream, Any, command, body)
+}
+
+// DispatchAt is Dispatch if the stream is at this version, and ErrConflict if not.
+func (s *Service) DispatchAt(ctx context.Context, stream StreamID, version Version, command string, body []byte) (Receipt, error) {
+	c, ok := s.categories[stream.Category()]
+	if !ok {
+		return Receipt{}, fmt.Errorf("category %.80q: %w", stream.Category(), ErrNotFound)
+	}
+	dispatch, ok := c.commands[command]
+	if !ok {
+		return Receipt{}, fmt.Errorf("command %.80q of %s: %w", command, stream.Category(), ErrNotFound)
+	}
+	return dispatch(ctx, stream.ID(), version, body)
+}
+
+// State is a thing as its decider sees it.
+type State struct {
+	Stream   StreamID
+	Version  Version
+	Position Position // of its last event
+	State    any
+}
+
+// Load returns the state of the thing that stream names, as it is now. ErrNotFound if its category has no decider, or it
+// has no events.
+func (s *Service) Load(ctx context.Context, stream StreamID) (State, error) {
+	c, ok := s.categories[stream.Category()]
+	if !ok || c.load == nil {
+		return State{}, fmt.Errorf("category %.80q: %w", stream.Category(), ErrNotFound)
+	}
+	state, err := c.load(ctx, stream)
+	if err == nil && state.Version == 0 {
+		err = fmt.Errorf("%s: %w", stream, ErrNotFound)
+	}
+	return state, err
+}
+
+// Log reads the service's log, through its codec.
+func (s *Service) Log() Reader { return decodingReader{s.log, s.codec()} }
+
+// Info identifies the log, and Head is the last position given out; both are zero where the log is not an engine's own.
+func (s *Service) Info() LogInfo {
+	if s.engine == nil {
+		return LogInfo{}
+	}
+	return s.engine.Info()
+}
+
+// Head is the last position given out.
+func (s *Service) Head(ctx context.Context) (Position, error) {
+	if s.engine == nil {
+		return 0, nil
+	}
+	return s.engine.Head(ctx)
+}
+
+// Settle returns when nothing is left to do: every part has handled the whole log, no effect is due, and what fails has
+// failed once more. It is meant for tests and batch jobs; a service that others write to may never settle.
+func (s *Service) Settle(ctx context.Context) error {
+	s.board.retryNow()
+	s.executor.retryNow()
+	for {
+		head, err := s.Head(ctx)
+		if err != nil {
+			return err
+		}
+		s.board.mu.Lock()
+		changed, settled := s.board.changed, s.executor.settled()
+		for _, p := range s.board.loops {
+			settled = settled && p.settled(head)
+		}
+		s.board.mu.Unlock()
+		if settled {
+			now, err := s.Head(ctx)
+			if err != nil || now == head {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("settle: %w: %s", ctx.Err(), s.unsettled(head))
+		case <-changed:
+		}
+	}
+}
+
+// unsettled says what has something left to do.
+func (s *Service) unsettled(head Position) string {
+	s.board.mu.Lock()
+	defer s.board.mu.Unlock()
+	text := fmt.Sprintf("the log is at %d", head)
+	for _, p := range s.board.loops {
+		if !p.settled(head) {
+			text += fmt.Sprintf(", %s %s at %d", p.kind, p.name, p.position)
+		}
+	}
+	if !s.executor.settled() {
+		text += fmt.Sprintf(", %d effects are under way", len(s.executor.busy))
+	}
+	return text
+}

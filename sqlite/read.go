@@ -1,0 +1,287 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/deed-es/deed"
+)
+
+// A mark is yielded at least every so many records passed over.
+const markEvery = 1000
+
+// Read yields the records that q selects, in order. See deed.Reader. A read that does not follow ends where the log ended
+// when it began, so a loop that appends comes to its end.
+func (db *DB) Read(ctx context.Context, q deed.Query) iter.Seq2[deed.Record, error] {
+	return func(yield func(deed.Record, error) bool) {
+		err := q.Validate()
+		if err == nil {
+			r := &reading{db: db, q: q, yield: yield, left: q.Limit}
+			err = r.run(ctx)
+		}
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(deed.Record{}, err)
+		}
+	}
+}
+
+// errStopped ends a reading whose loop was left or whose limit is reached.
+var errStopped = errors.New("stopped")
+
+// reading is one pass over a query.
+type reading struct {
+	db    *DB
+	q     deed.Query
+	yield func(deed.Record, error) bool
+	page  page
+	left  int // of q.Limit
+	pages int
+
+	marked deed.Position // Marks: the position last yielded, of a record or a mark
+	fresh  bool          // Marks: the last mark at the end was not yielded yet
+}
+
+func (r *reading) run(ctx context.Context) error {
+	r.fresh = true
+	r.marked = r.q.After
+	r.page.passed = r.q.After
+	r.page.version = r.q.AfterVersion
+	if r.q.Backward {
+		return r.backward(ctx)
+	}
+	for {
+		news := r.db.news.next()
+		if err := r.forward(ctx); err != nil {
+			return err
+		}
+		if !r.q.Follow {
+			return nil
+		}
+		if err := r.endMark(); err != nil {
+			return err
+		}
+		if r.q.Before != 0 && r.page.passed >= r.q.Before-1 {
+			return nil // nothing that is selected can come
+		}
+		if err := r.db.wait(ctx, news); err != nil {
+			return err
+		}
+	}
+}
+
+// forward reads up to the head as it is now.
+func (r *reading) forward(ctx context.Context) error {
+	if err := r.db.usable(ctx); err != nil {
+		return err
+	}
+	head, err := r.db.current(ctx)
+	if err != nil {
+		return err
+	}
+	r.page.until = head
+	if r.q.Before != 0 {
+		r.page.until = min(head, r.q.Before-1)
+	}
+	for r.page.passed < r.page.until {
+		if err := r.next(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// backward reads from the head down.
+func (r *reading) backward(ctx context.Context) error {
+	if err := r.db.usable(ctx); err != nil {
+		return err
+	}
+	head, err := r.db.current(ctx)
+	if err != nil {
+		return err
+	}
+	if r.q.Before == 0 || r.q.Before > head {
+		r.q.Before = head + 1
+	}
+	r.page.passed = r.q.Before
+	r.page.until = r.q.After + 1
+	r.page.version = math.MaxInt64
+	for r.page.passed > r.page.until {
+		if err := r.next(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next reads a page and yields it. Nothing is held while it yields.
+func (r *reading) next(ctx context.Context) error {
+	if err := r.db.usable(ctx); err != nil {
+		return err
+	}
+	limit := pageRecords
+	if r.pages++; r.pages == 1 {
+		limit = pageFirst
+	}
+	if r.q.Limit > 0 {
+		limit = min(limit, r.left)
+	}
+	r.page.reset(limit)
+	shared := !r.q.Backward && r.db.tail.read(&r.q, &r.page)
+	if !shared {
+		err := r.db.readers.with(ctx, func(c *conn) error { return r.page.fill(c, &r.q, r.db.kinds.Load()) })
+		if err != nil {
+			return err
+		}
+	}
+	for i := range r.page.records {
+		record := r.page.records[i]
+		if shared {
+			own(r.page.records[i:i+1], len(record.Data)+len(record.Metadata))
+			record = r.page.records[i]
+		}
+		if err := r.hand(ctx, record); err != nil {
+			return err
+		}
+	}
+	return r.marksUpTo(r.page.passed)
+}
+
+// hand yields a record.
+func (r *reading) hand(ctx context.Context, record deed.Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := r.marksUpTo(record.Position - 1); err != nil {
+		return err
+	}
+	r.marked, r.fresh = record.Position, true
+	if !r.yield(record, nil) {
+		return errStopped
+	}
+	if r.q.Limit > 0 {
+		if r.left--; r.left == 0 {
+			return errStopped
+		}
+	}
+	return nil
+}
+
+// marksUpTo yields the marks that are due for records passed over up to p.
+func (r *reading) marksUpTo(p deed.Position) error {
+	for r.q.Marks && p-r.marked >= markEvery {
+		r.marked += markEvery
+		r.fresh = false
+		if !r.yield(deed.Record{Position: r.marked}, nil) {
+			return errStopped
+		}
+	}
+	return nil
+}
+
+// endMark says that nothing more is stored for now, once.
+func (r *reading) endMark() error {
+	p := r.page.passed
+	if !r.q.Marks || !r.fresh && p == r.marked {
+		return nil
+	}
+	r.marked, r.fresh = p, false
+	if !r.yield(deed.Record{Position: p}, nil) {
+		return errStopped
+	}
+	return nil
+}
+
+// wait returns when there is news, or with the reason why there will be none.
+func (db *DB) wait(ctx context.Context, news <-chan struct{}) error {
+	if db.writer == nil {
+		defer db.watch.start(db)()
+	}
+	select {
+	case <-news:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-db.closed:
+		return deed.ErrClosed
+	}
+}
+
+// refresh reads the head and the kinds of a log that another process writes. Kinds are read after the head, so that all
+// that records up to the head need are known.
+func (db *DB) refresh(c *conn) error {
+	head, err := c.number("SELECT max(position) FROM events")
+	if err != nil {
+		return err
+	}
+	head = max(head, int64(db.info.Began))
+	if head <= db.head.Load() {
+		return nil
+	}
+	old := db.kinds.Load()
+	kinds, err := moreKinds(c, old)
+	if err != nil {
+		return err
+	}
+	db.watch.mu.Lock()
+	defer db.watch.mu.Unlock()
+	if len(kinds.list) > len(db.kinds.Load().list) {
+		db.kinds.Store(kinds)
+	}
+	if head > db.head.Load() {
+		db.head.Store(head)
+		db.news.tell()
+	}
+	return nil
+}
+
+// How often a log that another process writes is looked at, while somebody waits.
+const watchEvery = 25 * time.Millisecond
+
+// watch looks for news in a log that another process writes, one goroutine for all who wait.
+type watch struct {
+	mu      sync.Mutex
+	waiting int
+	running bool
+}
+
+// start counts one who waits in, and returns how to count it out.
+func (w *watch) start(db *DB) (stop func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting++
+	if !w.running {
+		w.running = true
+		go w.run(db)
+	}
+	return func() {
+		w.mu.Lock()
+		w.waiting--
+		w.mu.Unlock()
+	}
+}
+
+func (w *watch) run(db *DB) {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-db.closed:
+			return
+		case <-ticker.C:
+		}
+		w.mu.Lock()
+		if w.waiting == 0 {
+			w.running = false
+			w.mu.Unlock()
+			return
+		}
+		w.mu.Unlock()
+		if err := db.readers.with(context.Background(), db.refresh); err != nil {
+			db.logger.Warn("could not look for news", "error", err)
+		}
+	}
+}

@@ -1,0 +1,418 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/deed-es/deed"
+)
+
+// viewSide is the views' database with its own writer. What is missing after a power cut is built again from the log, so
+// its commits do not flush.
+type viewSide struct {
+	writer  *writer // nil: ReadOnly
+	readers *pool
+	ledger  *viewLedger
+	waiting waiting
+}
+
+func (db *DB) openViews(f file) error {
+	db.views.waiting.views = make(map[deed.ViewRef]*viewMark)
+	keep := keptViews()
+	if f.readOnly {
+		db.views.readers = newPool(4, func() (*conn, error) {
+			if _, err := os.Stat(f.path); err != nil {
+				return nil, err
+			}
+			c, err := f.openReader()
+			if err == nil {
+				if err = keep.mustBeThere(c); err != nil {
+					c.close()
+				}
+			}
+			return c, err
+		})
+		return nil
+	}
+	w, readers, err := openSide(f, keep)
+	if err != nil {
+		return err
+	}
+	l := &viewLedger{waiting: &db.views.waiting, clock: db.clock}
+	db.views.readers, db.views.ledger = readers, l
+	if err := l.reload(w.conn); err != nil {
+		w.conn.close()
+		return err
+	}
+	w.ledger, w.log = l, db.logger
+	db.views.writer = w
+	go w.run()
+	return nil
+}
+
+func (db *DB) submitView(ctx context.Context, t task, size int) error {
+	if db.views.writer == nil {
+		if err := db.usable(ctx); err != nil {
+			return err
+		}
+		return deed.ErrReadOnly
+	}
+	return db.views.writer.do(ctx, t, size)
+}
+
+// storedView is a view as its row in the table of views says.
+type storedView struct {
+	id       int64
+	fields   []string
+	dropped  deed.Position
+	position deed.Position
+}
+
+const viewColumns = "id, fields, dropped, position"
+
+func (v *storedView) scan(q *query) error {
+	v.id = q.s.ColumnInt64(0)
+	v.dropped = deed.Position(q.s.ColumnInt64(2))
+	v.position = deed.Position(q.s.ColumnInt64(3))
+	return json.Unmarshal(q.s.ColumnRawText(1), &v.fields)
+}
+
+// viewLedger is what the views' writer remembers. Only its goroutine uses it.
+type viewLedger struct {
+	waiting *waiting
+	clock   deed.Clock
+	now     int64
+	views   map[deed.ViewRef]*storedView // with the group under way
+	changed []deed.ViewRef               // by the group under way
+	stale   bool                         // rolled back: views are to be read again
+}
+
+func (l *viewLedger) begin() { l.now = l.clock.Now().UnixMicro() }
+
+func (l *viewLedger) commit() {
+	for _, ref := range l.changed {
+		reached := deed.Position(0)
+		if v := l.views[ref]; v != nil {
+			reached = v.position
+		}
+		l.waiting.reached(ref, reached)
+	}
+	l.changed = l.changed[:0]
+}
+
+func (l *viewLedger) rollback() { l.stale, l.changed = true, l.changed[:0] }
+
+func (l *viewLedger) reload(c *conn) error {
+	views := make(map[deed.ViewRef]*storedView)
+	q := c.query("SELECT " + viewColumns + ", name, version FROM views")
+	for q.step() {
+		v := &storedView{}
+		if err := v.scan(&q); err != nil {
+			q.bound(err)
+			break
+		}
+		views[deed.ViewRef{Name: q.s.ColumnText(4), Version: q.s.ColumnInt(5)}] = v
+	}
+	if err := q.end(); err != nil {
+		return err
+	}
+	l.views, l.stale, l.changed = views, false, l.changed[:0]
+	for ref, v := range views {
+		l.waiting.reached(ref, v.position)
+	}
+	return nil
+}
+
+// view returns a view as the group under way has it; nil if it was never opened.
+func (l *viewLedger) view(c *conn, ref deed.ViewRef) (*storedView, error) {
+	if l.stale {
+		changed := l.changed
+		if err := l.reload(c); err != nil {
+			return nil, err
+		}
+		l.changed = changed
+	}
+	return l.views[ref], nil
+}
+
+// OpenView makes what spec needs where it is missing. See deed.ViewStore.
+func (db *DB) OpenView(ctx context.Context, spec deed.ViewSpec) (deed.Checkpoint, error) {
+	if spec.Name == "" || deed.ValidID(spec.Name) != nil {
+		return deed.Checkpoint{}, &deed.InvalidError{Field: "name", Reason: "a view needs a name that is a valid id"}
+	}
+	for i, field := range spec.Index {
+		if field == "" || slices.Contains(spec.Index[:i], field) {
+			return deed.Checkpoint{}, &deed.InvalidError{Field: "index", Reason: fmt.Sprintf("field %q is empty or stands twice", field)}
+		}
+	}
+	spec.Index = slices.Clone(spec.Index)
+	t := &openView{l: db.views.ledger, spec: spec}
+	if err := db.submitView(ctx, t, 0); err != nil {
+		return deed.Checkpoint{}, err
+	}
+	return t.checkpoint, nil
+}
+
+type openView struct {
+	l          *viewLedger
+	spec       deed.ViewSpec
+	checkpoint deed.Checkpoint
+}
+
+func (t *openView) apply(c *conn) (refusal, failure error) {
+	t.checkpoint = deed.Checkpoint{}
+	v, err := t.l.view(c, t.spec.ViewRef)
+	if err != nil {
+		return fail(err)
+	}
+	if v != nil && slices.Equal(v.fields, t.spec.Index) {
+		q := c.query("SELECT log, incarnation, position, last, last_id FROM views WHERE id = ?")
+		q.int(v.id)
+		if q.step() {
+			t.checkpoint = checkpointAt(&q, 0)
+		}
+		return nil, q.end()
+	}
+	if v != nil {
+		if err := t.l.drop(c, t.spec.ViewRef, v); err != nil {
+			return fail(err)
+		}
+	}
+	if err := t.l.create(c, &t.spec); err != nil {
+		return fail(err)
+	}
+	return nil, nil
+}
+
+func (l *viewLedger) create(c *conn, spec *deed.ViewSpec) error {
+	fields, err := json.Marshal(append([]string{}, spec.Index...))
+	if err != nil {
+		return err
+	}
+	q := c.query(`INSERT INTO views (name, version, fields, dropped, log, incarnation, position, last, last_id)
+		VALUES (?, ?, ?, 0, '', 0, 0, 0, '')`)
+	q.text(spec.Name)
+	q.int(int64(spec.Version))
+	q.text(string(fields))
+	if err := q.exec(); err != nil {
+		return err
+	}
+	v := &storedView{id: c.LastInsertRowID(), fields: spec.Index}
+	if err := c.Exec(createTable(v)); err != nil {
+		return err
+	}
+	l.views[spec.ViewRef] = v
+	l.changed = append(l.changed, spec.ViewRef)
+	return nil
+}
+
+func (l *viewLedger) drop(c *conn, ref deed.ViewRef, v *storedView) error {
+	if err := c.run("DELETE FROM views WHERE id = ?", v.id); err != nil {
+		return err
+	}
+	if err := c.Exec("DROP TABLE " + v.table()); err != nil {
+		return err
+	}
+	delete(l.views, ref)
+	l.changed = append(l.changed, ref)
+	return nil
+}
+
+// DropView removes the view's rows and checkpoint. See deed.ViewStore.
+func (db *DB) DropView(ctx context.Context, view deed.ViewRef) error {
+	return db.submitView(ctx, &dropView{l: db.views.ledger, ref: view}, 0)
+}
+
+type dropView struct {
+	l   *viewLedger
+	ref deed.ViewRef
+}
+
+func (t *dropView) apply(c *conn) (refusal, failure error) {
+	v, err := t.l.view(c, t.ref)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	return nil, t.l.drop(c, t.ref, v)
+}
+
+// CommitView stores rows and checkpoint in one transaction and then wakes who waits. See deed.ViewStore.
+func (db *DB) CommitView(ctx context.Context, c deed.ViewCommit) error {
+	t, size, err := newCommitView(db.views.ledger, c)
+	if err != nil {
+		return err
+	}
+	return db.submitView(ctx, t, size)
+}
+
+// commitView is a projection's step. It owns its bytes.
+type commitView struct {
+	l *viewLedger
+	deed.ViewCommit
+}
+
+func newCommitView(l *viewLedger, c deed.ViewCommit) (*commitView, int, error) {
+	if c.Checkpoint.Position < c.From {
+		return nil, 0, &deed.InvalidError{Field: "checkpoint", Reason: "a view does not go back"}
+	}
+	size := 0
+	rows := make([]deed.RowChange, len(c.Rows))
+	var seen map[string]bool
+	if len(c.Rows) > 1 {
+		seen = make(map[string]bool, len(c.Rows))
+	}
+	for i, row := range c.Rows {
+		if err := validRow(&row, seen[row.Key]); err != nil {
+			return nil, 0, err
+		}
+		if seen != nil {
+			seen[row.Key] = true
+		}
+		size += len(row.Data)
+		row.Data = keep(row.Data)
+		row.Index = slices.Clone(row.Index)
+		rows[i] = row
+	}
+	c.Rows = rows
+	return &commitView{l: l, ViewCommit: c}, size, nil
+}
+
+func validRow(row *deed.RowChange, twice bool) error {
+	if err := deed.ValidID(row.Key); err != nil {
+		return &deed.InvalidError{Field: "key", Reason: fmt.Sprintf("%.80q cannot be a row's key", row.Key)}
+	}
+	if twice {
+		return &deed.InvalidError{Field: "rows", Reason: fmt.Sprintf("key %q stands twice", row.Key)}
+	}
+	for _, value := range row.Index {
+		if err := validValue(value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validValue(value any) error {
+	switch v := value.(type) {
+	case nil, int64, string, bool:
+		return nil
+	case float64:
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			return nil
+		}
+	}
+	return &deed.InvalidError{Field: "index", Reason: fmt.Sprintf("%v of type %T is not nil, an int64, a finite float64, a string or a bool", value, value)}
+}
+
+func (t *commitView) apply(c *conn) (refusal, failure error) {
+	v, err := t.l.view(c, t.View)
+	switch {
+	case err != nil:
+		return fail(err)
+	case v == nil:
+		return refuse(fmt.Errorf("view %s/%d was never opened: %w (%w)", t.View.Name, t.View.Version, deed.ErrNotFound, deed.ErrConflict))
+	case v.position != t.From:
+		return refuse(fmt.Errorf("view %s is at position %d, not %d: %w", t.View.Name, v.position, t.From, deed.ErrConflict))
+	}
+	for i := range t.Rows {
+		if row := &t.Rows[i]; row.Data != nil && len(row.Index) != len(v.fields) {
+			return refuse(&deed.InvalidError{Field: "index", Reason: fmt.Sprintf("row %q has %d values for %d fields", row.Key, len(row.Index), len(v.fields))})
+		}
+	}
+	for i := range t.Rows {
+		if err := v.write(c, &t.Rows[i], t.l.now); err != nil {
+			return fail(err)
+		}
+	}
+	q := c.query("UPDATE views SET log = ?, incarnation = ?, position = ?, last = ?, last_id = ? WHERE id = ?")
+	q.checkpoint(t.Checkpoint)
+	q.int(v.id)
+	if err := q.exec(); err != nil {
+		return fail(err)
+	}
+	v.position = t.Checkpoint.Position
+	t.l.changed = append(t.l.changed, t.View)
+	return nil, nil
+}
+
+// DropTombstones removes the tombstones of rows that were removed before t. See deed.ViewStore.
+func (db *DB) DropTombstones(ctx context.Context, t time.Time) error {
+	for {
+		step := &dropTombstones{l: db.views.ledger, before: micros(t)}
+		if err := db.submitView(ctx, step, 0); err != nil || !step.more {
+			return err
+		}
+	}
+}
+
+// A step of DropTombstones removes so many of a view, so that projections do not wait for it.
+const tombstoneStep = 1000
+
+type dropTombstones struct {
+	l      *viewLedger
+	before int64
+	more   bool
+}
+
+func (t *dropTombstones) apply(c *conn) (refusal, failure error) {
+	t.more = false
+	if _, err := t.l.view(c, deed.ViewRef{}); err != nil { // reads the views again where that is due
+		return fail(err)
+	}
+	for _, v := range t.l.views {
+		n, err := v.dropTombstones(c, t.before, tombstoneStep)
+		if err != nil {
+			return fail(err)
+		}
+		t.more = t.more || n == tombstoneStep
+	}
+	return nil, nil
+}
+
+// lookViews reads from the views' database: the view as it is, and then f, in one transaction.
+func (db *DB) lookViews(ctx context.Context, ref deed.ViewRef, f func(*conn, *storedView) error) error {
+	if err := db.usable(ctx); err != nil {
+		return err
+	}
+	err := db.views.readers.with(ctx, func(c *conn) error {
+		return c.within(ctx, func() error {
+			v, err := findView(c, ref)
+			if err != nil {
+				return err
+			}
+			return f(c, v)
+		})
+	})
+	if db.options.ReadOnly && errors.Is(err, fs.ErrNotExist) {
+		return errNoView(ref)
+	}
+	return err
+}
+
+func errNoView(ref deed.ViewRef) error {
+	return fmt.Errorf("view %s/%d: %w", ref.Name, ref.Version, deed.ErrNotFound)
+}
+
+func findView(c *conn, ref deed.ViewRef) (*storedView, error) {
+	q := c.query("SELECT " + viewColumns + " FROM views WHERE name = ? AND version = ?")
+	q.text(ref.Name)
+	q.int(int64(ref.Version))
+	v, found := &storedView{}, q.step()
+	if found {
+		q.bound(v.scan(&q))
+	}
+	if err := q.end(); err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, errNoView(ref)
+	}
+	return v, nil
+}

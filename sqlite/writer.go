@@ -1,0 +1,197 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/deed-es/deed"
+)
+
+// ledger is what a writer keeps in memory of what it has written. Only the writer's goroutine calls it.
+type ledger interface {
+	// begin says that a group's transaction began, after a commit or a rollback.
+	begin()
+	// commit says that the group is stored; what it wrote is made known.
+	commit()
+	// rollback says that nothing of the group is there.
+	rollback()
+	// reload reads anew what is stored; after a failure nothing remembered is to be trusted.
+	reload(c *conn) error
+}
+
+// writer is the one goroutine that writes to a database. It takes everything that waits, stores it in one transaction
+// with one flush, and answers each caller.
+type writer struct {
+	*queue
+	ledger ledger
+	log    *slog.Logger
+	open   func() (*conn, error) // a new connection after a failure; nil: the connection is all there is
+	shared *pool                 // in memory: the connection is borrowed from here for each group
+	conn   *conn
+	ended  chan struct{}
+	stop   chan struct{}
+}
+
+func newWriter(l ledger, log *slog.Logger) *writer {
+	return &writer{queue: newQueue(), ledger: l, log: log, ended: make(chan struct{}), stop: make(chan struct{})}
+}
+
+// run works until the queue is closed.
+func (w *writer) run() {
+	defer close(w.ended)
+	var group []*job
+	for {
+		if group = w.group(group); group == nil {
+			break
+		}
+		w.write(group)
+		clear(group)
+	}
+	if w.shared == nil {
+		w.conn.close()
+	}
+}
+
+// close answers who waits with ErrClosed and returns when the group under way is done.
+func (w *writer) close() {
+	close(w.stop)
+	w.queue.close()
+	<-w.ended
+}
+
+// write stores a group and answers it. A group whose statement fails and is known to be rolled back is tried again in
+// halves, down to the offender.
+func (w *writer) write(group []*job) {
+	if w.conn == nil && !w.recover() {
+		for _, j := range group {
+			j.answer(deed.ErrClosed)
+		}
+		return
+	}
+	failure, unknown := w.attempt(group)
+	switch {
+	case failure == nil:
+	case unknown:
+		w.log.Error("a commit failed; its outcome is unknown", "error", failure, "batches", len(group))
+		w.abandon()
+		err := fmt.Errorf("%w: %w", deed.ErrUnknown, failure)
+		for _, j := range group {
+			j.answer(err)
+		}
+	case len(group) == 1:
+		w.log.Error("a write failed and was rolled back", "error", failure)
+		group[0].answer(failure)
+	default:
+		half := len(group) / 2
+		w.write(group[:half])
+		w.write(group[half:])
+	}
+}
+
+// attempt runs the group's transaction once. With a failure nobody is answered; unknown tells that the transaction may be
+// stored all the same.
+func (w *writer) attempt(group []*job) (failure error, unknown bool) {
+	committing := false
+	defer func() {
+		if r := recover(); r != nil { // SQLite ran out of memory, which its driver reports by a panic
+			w.abandon()
+			failure, unknown = fmt.Errorf("sqlite gave up: %v", r), committing
+		}
+	}()
+	c, release, err := w.borrow()
+	if err != nil {
+		return err, false
+	}
+	defer release()
+	if err := c.query("BEGIN IMMEDIATE").exec(); err != nil {
+		w.undo(c)
+		return err, false
+	}
+	w.ledger.begin()
+	for _, j := range group {
+		refusal, err := j.task.apply(c)
+		if err != nil {
+			w.undo(c)
+			return err, false
+		}
+		j.err = refusal
+	}
+	committing = true
+	if err := c.query("COMMIT").exec(); err != nil {
+		return err, true
+	}
+	w.ledger.commit()
+	for _, j := range group {
+		j.done <- struct{}{}
+	}
+	return nil, false
+}
+
+// borrow returns the connection and how to give it back.
+func (w *writer) borrow() (*conn, func(), error) {
+	if w.shared == nil {
+		return w.conn, func() {}, nil
+	}
+	w.shared.slots <- struct{}{}
+	return w.conn, func() { <-w.shared.slots }, nil
+}
+
+// undo rolls back. A connection that cannot is given up; its transaction was not committed in any case.
+func (w *writer) undo(c *conn) {
+	if !c.GetAutocommit() {
+		if err := c.query("ROLLBACK").exec(); err != nil || !c.GetAutocommit() {
+			w.abandon()
+			return
+		}
+	}
+	w.ledger.rollback()
+}
+
+// abandon gives the connection up, so that the next group opens a new one and reads what is stored.
+func (w *writer) abandon() {
+	if w.open == nil { // in memory: there is no other, and nothing that was not committed is kept
+		if !w.conn.GetAutocommit() {
+			_ = w.conn.query("ROLLBACK").exec()
+		}
+		if err := w.ledger.reload(w.conn); err != nil {
+			w.log.Error("could not read the log again", "error", err)
+		}
+		return
+	}
+	w.conn.close()
+	w.conn = nil
+	w.ledger.rollback()
+}
+
+// recover opens a new connection, however long that takes, unless the store is closed before.
+func (w *writer) recover() bool {
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		c, err := w.open()
+		if err == nil {
+			if err = w.ledger.reload(c); err == nil {
+				w.conn = c
+				return true
+			}
+			c.close()
+		}
+		w.log.Error("could not open the database again", "error", err)
+		select {
+		case <-w.stop:
+			return false
+		case <-time.After(pause):
+		}
+	}
+}
+
+// refuse is a task's answer that leaves nothing behind.
+func refuse(err error) (refusal, failure error) { return err, nil }
+
+// fail is a statement's failure.
+func fail(err error) (refusal, failure error) {
+	if err == nil {
+		err = errors.New("failed without an error")
+	}
+	return nil, err
+}

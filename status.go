@@ -1,0 +1,121 @@
+package deed
+
+import (
+	"context"
+	"time"
+)
+
+// Status is how a service is doing.
+type Status struct {
+	Log     LogInfo
+	Head    Position // the last position given out
+	Parts   []PartStatus
+	Effects EffectStatus
+}
+
+// PartStatus is how a part is doing. It never says that it runs while nothing advances.
+type PartStatus struct {
+	Name     string
+	Kind     string // projection, process, reactor or task
+	Version  int
+	State    string // one of the State words
+	Position Position
+	Lag      Position      // positions between it and the head
+	Behind   time.Duration // how long ago the oldest event that it has not handled was recorded; 0 if there is none
+	Ready    bool          // not stopped and, for projections, at most MaxLag behind
+	Attempts int           // tries that failed since something last went well
+	Error    string        // of the last try that failed; empty if it went well
+	Record   *FailedRecord // what the error is about, if it is about a record
+}
+
+// FailedRecord names a record that a part failed on.
+type FailedRecord struct {
+	Position Position
+	Stream   StreamID
+	Type     string
+}
+
+// EffectStatus is how the carrying out of effects is doing.
+type EffectStatus struct {
+	Busy    int       // under way
+	NextDue time.Time // of the first that is not due yet; zero if there is none
+	Held    []HeldEffect
+}
+
+// HeldEffect is an effect that failed and is tried again; it holds back the later ones of its key.
+type HeldEffect struct {
+	Part, Key string
+	ID        string
+	Stream    StreamID
+	Command   string
+	Attempts  int
+	Error     string
+}
+
+const defaultMaxLag = 10 * time.Second
+
+// Status tells how the service is doing. It reads the log's head, and for each part that lags one record.
+func (s *Service) Status(ctx context.Context) (Status, error) {
+	head, err := s.Head(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	status := Status{Log: s.Info(), Head: head}
+	var lags []time.Duration
+	s.board.mu.Lock()
+	for _, p := range s.board.loops {
+		part := PartStatus{
+			Name: p.name, Kind: p.kind, Version: p.version, State: p.state(head), Position: p.position, Attempts: p.attempts,
+		}
+		if p.follows {
+			part.Lag = max(head-p.position, 0)
+		}
+		if p.err != nil {
+			part.Error = p.err.Error()
+		}
+		if p.failed.Position > 0 {
+			part.Record = &FailedRecord{Position: p.failed.Position, Stream: p.failed.Stream, Type: p.failed.Type}
+		}
+		status.Parts, lags = append(status.Parts, part), append(lags, p.maxLag)
+	}
+	status.Effects = s.executor.status()
+	s.board.mu.Unlock()
+	for i := range status.Parts {
+		part := &status.Parts[i]
+		if part.Behind, err = s.behind(ctx, *part); err != nil {
+			return Status{}, err
+		}
+		limit := lags[i]
+		if limit == 0 {
+			limit = defaultMaxLag
+		}
+		part.Ready = part.State != StateStopped && part.State != StateOff && (part.Kind != kindProjection || part.Behind <= limit)
+	}
+	return status, nil
+}
+
+// behind is how long ago the oldest event after a part's position was recorded.
+func (s *Service) behind(ctx context.Context, part PartStatus) (time.Duration, error) {
+	if part.Lag == 0 || s.engine == nil {
+		return 0, nil
+	}
+	for r, err := range s.log.Read(ctx, Query{After: part.Position, Limit: 1}) {
+		if err != nil {
+			return 0, err
+		}
+		return max(s.engine.Clock().Now().Sub(r.Time), 0), nil
+	}
+	return 0, nil
+}
+
+// status is called under the board's lock.
+func (x *executor) status() EffectStatus {
+	status := EffectStatus{Busy: len(x.busy), NextDue: x.nextDue}
+	for _, held := range x.held {
+		e := held.effect
+		status.Held = append(status.Held, HeldEffect{
+			Part: e.Part, Key: e.Key, ID: e.ID, Stream: e.Stream, Command: e.CommandType, Attempts: held.attempts, Error: held.err.Error(),
+		})
+	}
+	return status
+}

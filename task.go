@@ -1,0 +1,39 @@
+package deed
+
+import (
+	"context"
+	"fmt"
+)
+
+// Task is a loop of another package that a service keeps going: a relay, retention, verification.
+type Task struct {
+	// Name of the task: [a-z][a-z0-9-]*, unique in a log.
+	Name string
+	// Run works until ctx is done. An error is retried with backoff; nil before ctx is done ends the task.
+	Run func(ctx context.Context, lease Lease) error
+}
+
+// Lease is the right to run that a task holds. In an embedded store the right to write is the lease.
+type Lease struct {
+	// Part is the task's name.
+	Part string
+	// Token grows with each holder; a store that keeps the greatest it has seen can refuse an older one.
+	Token int64
+}
+
+func (t Task) install(_ context.Context, s *Service) error {
+	if !validName(t.Name) || t.Run == nil {
+		return fmt.Errorf("task %q: needs a Name, %s, and Run", t.Name, nameForm)
+	}
+	if err := s.name(kindTask, t.Name); err != nil {
+		return err
+	}
+	progress := s.board.add(t.Name, kindTask, 1)
+	progress.follows = false
+	s.loops = append(s.loops, loop{progress, func(ctx context.Context) error {
+		s.board.update(func() { progress.running = true })
+		return guard(func() error { return t.Run(ctx, Lease{Part: t.Name, Token: 1}) })
+	}})
+	s.model.Tasks = append(s.model.Tasks, t.Name)
+	return nil
+}

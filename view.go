@@ -1,0 +1,274 @@
+package deed
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+)
+
+// View reads the rows of a projection. All methods may be called by many goroutines at once.
+type View[V any] struct {
+	raw   rawView
+	fault error
+}
+
+// View returns the reading side of the projection over the store that keeps its rows.
+func (p Projection[V, E]) View(views ViewStore) *View[V] {
+	_, index, err := p.types()
+	return &View[V]{raw: rawView{store: views, ref: p.ref(), index: index}, fault: err}
+}
+
+// Where holds for rows whose index field has the value.
+type Where struct {
+	Field string
+	Value any
+}
+
+// Page says which part of a list is wanted.
+type Page struct {
+	Order  string // an index field, with "-" in front for descending; empty or "-": by key
+	Limit  int    // 0 is 100, at most 1000
+	Cursor string // Rows.Next of the page before; empty: the first page
+}
+
+// Rows is a page of a list.
+type Rows[V any] struct {
+	Rows     []KeyedRow[V]
+	Next     string   // the cursor of the next page; empty at the end
+	Position Position // the view's position that the page was read at
+}
+
+// KeyedRow is a row with its key and the position of the event that last changed it.
+type KeyedRow[V any] struct {
+	Key      string
+	Position Position
+	Row      V
+}
+
+// Get returns the row of a key from a view that has reached after; it waits until then. ErrNotFound if there is no such
+// row, *BehindError if ctx ends first.
+func (v *View[V]) Get(ctx context.Context, key string, after Position) (V, error) {
+	var value V
+	if v.fault != nil {
+		return value, v.fault
+	}
+	row, _, err := v.raw.get(ctx, key, after)
+	if err != nil {
+		return value, err
+	}
+	return decodeRow[V](v.raw.ref.Name, row)
+}
+
+// List returns the rows for which all of where hold, from a view that has reached after; it waits until then. Errors:
+// *InvalidError, ErrCursor, *BehindError.
+func (v *View[V]) List(ctx context.Context, where []Where, page Page, after Position) (Rows[V], error) {
+	var rows Rows[V]
+	if v.fault != nil {
+		return rows, v.fault
+	}
+	raw, err := v.raw.list(ctx, where, page, after)
+	if err != nil {
+		return rows, err
+	}
+	rows.Next, rows.Position = raw.Next, raw.Position
+	for _, r := range raw.Rows {
+		value, err := decodeRow[V](v.raw.ref.Name, Row{Key: r.Key, Data: r.Row})
+		if err != nil {
+			return Rows[V]{}, err
+		}
+		rows.Rows = append(rows.Rows, KeyedRow[V]{Key: r.Key, Position: r.Position, Row: value})
+	}
+	return rows, nil
+}
+
+func decodeRow[V any](view string, row Row) (V, error) {
+	var value V
+	if err := json.Unmarshal(row.Data, &value); err != nil {
+		return value, fmt.Errorf("decode row %s of view %s: %w", row.Key, view, err)
+	}
+	return value, nil
+}
+
+// rawView reads rows as JSON.
+type rawView struct {
+	store ViewStore
+	ref   ViewRef
+	index indexing
+}
+
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+func (v rawView) wait(ctx context.Context, after Position) error {
+	if after <= 0 {
+		return nil
+	}
+	_, err := v.store.WaitView(ctx, v.ref, after)
+	return err
+}
+
+func (v rawView) get(ctx context.Context, key string, after Position) (Row, Position, error) {
+	if err := ValidID(key); err != nil {
+		return Row{}, 0, fmt.Errorf("get from view %s: %w", v.ref.Name, err)
+	}
+	if err := v.wait(ctx, after); err != nil {
+		return Row{}, 0, fmt.Errorf("get %s from view %s: %w", key, v.ref.Name, err)
+	}
+	row, position, err := v.store.Row(ctx, v.ref, key)
+	if err != nil {
+		return Row{}, position, fmt.Errorf("get %s from view %s: %w", key, v.ref.Name, err)
+	}
+	return row, position, nil
+}
+
+func (v rawView) list(ctx context.Context, where []Where, page Page, after Position) (Rows[json.RawMessage], error) {
+	rows, err := v.page(ctx, where, page, after)
+	if err != nil {
+		return rows, fmt.Errorf("list view %s: %w", v.ref.Name, err)
+	}
+	return rows, nil
+}
+
+func (v rawView) page(ctx context.Context, where []Where, page Page, after Position) (Rows[json.RawMessage], error) {
+	var rows Rows[json.RawMessage]
+	q, err := v.query(where, page)
+	if err != nil {
+		return rows, err
+	}
+	if err := v.wait(ctx, after); err != nil {
+		return rows, err
+	}
+	limit := q.Limit
+	q.Limit++ // one more tells whether there is a next page
+	found, position, err := v.store.ListRows(ctx, v.ref, q)
+	if err != nil {
+		return rows, err
+	}
+	rows.Position = position
+	for _, r := range found[:min(limit, len(found))] {
+		rows.Rows = append(rows.Rows, KeyedRow[json.RawMessage]{Key: r.Key, Position: r.Position, Row: r.Data})
+	}
+	if len(found) > limit {
+		rows.Next, err = v.cursor(q, where, found[limit-1])
+	}
+	return rows, err
+}
+
+func (v rawView) query(where []Where, page Page) (RowQuery, error) {
+	order, desc := strings.CutPrefix(page.Order, "-")
+	q := RowQuery{Order: order, Desc: desc, Limit: page.Limit}
+	var errs []error
+	for _, w := range where {
+		value, err := v.index.value(w.Field, w.Value)
+		errs = append(errs, err)
+		q.Where = append(q.Where, RowWhere{Field: w.Field, Value: value})
+	}
+	if _, ok := v.index.fields[order]; order != "" && !ok {
+		errs = append(errs, invalid("order", fmt.Sprintf("%.80q is not an index field of this view", order)))
+	}
+	switch {
+	case q.Limit == 0:
+		q.Limit = defaultPage
+	case q.Limit < 0 || q.Limit > maxPage:
+		errs = append(errs, invalid("limit", fmt.Sprintf("must be 1 to %d", maxPage)))
+	}
+	if page.Cursor != "" {
+		after, err := v.parseCursor(page, where)
+		errs = append(errs, err)
+		q.After = after
+	}
+	return q, errors.Join(errs...)
+}
+
+// listCursor is what a cursor says: the place of a row in a list, and which list that was.
+type listCursor struct {
+	List  string          `json:"l"`
+	Key   string          `json:"k"`
+	Value json.RawMessage `json:"v,omitempty"`
+}
+
+// listName tells lists apart: a cursor of one is of no use in another.
+func (v rawView) listName(where []Where, order string) string {
+	return HashID(v.ref.Name, fmt.Sprint(v.ref.Version), order, fmt.Sprint(where))
+}
+
+func (v rawView) cursor(q RowQuery, where []Where, last Row) (string, error) {
+	order := q.Order
+	if q.Desc {
+		order = "-" + order
+	}
+	c := listCursor{List: v.listName(where, order), Key: last.Key}
+	if q.Order != "" {
+		var err error
+		if c.Value, err = v.index.stored(q.Order, last); err != nil {
+			return "", err
+		}
+	}
+	text, err := json.Marshal(c)
+	return base64.RawURLEncoding.EncodeToString(text), err
+}
+
+func (v rawView) parseCursor(page Page, where []Where) (*RowCursor, error) {
+	var c listCursor
+	text, err := base64.RawURLEncoding.DecodeString(page.Cursor)
+	if err != nil || json.Unmarshal(text, &c) != nil {
+		return nil, invalid("cursor", "is not one that a list gave")
+	}
+	if c.List != v.listName(where, page.Order) {
+		return nil, ErrCursor
+	}
+	after := &RowCursor{Key: c.Key}
+	if field, ok := v.index.fields[strings.TrimPrefix(page.Order, "-")]; ok {
+		if after.Value, err = field.fromJSON(c.Value); err != nil {
+			return nil, invalid("cursor", "is not one that a list gave")
+		}
+	}
+	return after, nil
+}
+
+// Change is a row put or removed, as a view's changes tell it.
+type Change struct {
+	View     string
+	Key      string
+	Position Position
+	Row      json.RawMessage // nil: removed
+	More     bool            // more rows of this position may follow
+}
+
+const changesPage = 500
+
+// changes yields changed rows after a cursor in the order of (Position, Key), and waits for more until ctx is done.
+func (v rawView) changes(ctx context.Context, after ChangeCursor) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		for {
+			rows, position, err := v.store.Changes(ctx, v.ref, after, changesPage)
+			if err != nil {
+				yield(Change{}, fmt.Errorf("changes of view %s: %w", v.ref.Name, err))
+				return
+			}
+			for i, r := range rows {
+				last := i == len(rows)-1
+				more := last && len(rows) == changesPage || !last && rows[i+1].Position == r.Position
+				if after = (ChangeCursor{Position: r.Position}); more {
+					after.Key = r.Key
+				}
+				if !yield(Change{View: v.ref.Name, Key: r.Key, Position: r.Position, Row: r.Data, More: more}, nil) {
+					return
+				}
+			}
+			if len(rows) == changesPage {
+				continue
+			}
+			if _, err := v.store.WaitView(ctx, v.ref, position+1); err != nil {
+				yield(Change{}, fmt.Errorf("changes of view %s: %w", v.ref.Name, err))
+				return
+			}
+		}
+	}
+}
