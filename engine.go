@@ -2,6 +2,10 @@ package deed
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -225,4 +229,76 @@ type RowCursor struct {
 type ChangeCursor struct {
 	Position Position
 	Key      string
+}
+
+// What engines, gateways and other packages around deed have need of.
+
+// Codec turns data and tags at the edge between a service and its log. Reading turns back what writing turned.
+type Codec interface {
+	// Encode returns e as it is to be stored in stream. It leaves e.Tags alone.
+	Encode(ctx context.Context, stream StreamID, e NewEvent) (NewEvent, error)
+	// Decode returns r as it was before Encode.
+	Decode(ctx context.Context, r Record) (Record, error)
+	// Tag returns a tag as it is stored and looked for.
+	Tag(tag string) string
+}
+
+// Limits are what every engine refuses beyond, before an append queues.
+type Limits struct {
+	// MaxEvent is the size of an event's data in bytes: 0 is 1 MiB, and at most 16 MiB.
+	MaxEvent int
+}
+
+// ValidID returns an *InvalidError unless id may stand in a stream id, a view key or a process key: 1 to 255 bytes of
+// UTF-8 without control characters or "/", and neither "." nor "..".
+func ValidID(id string) error { return validID(id, maxWord) }
+
+// MatchAny tells whether an event of this type with these tags matches any of the items. No items match everything.
+func MatchAny(items []Match, eventType string, tags []string) bool {
+	if len(items) == 0 {
+		return true
+	}
+	for _, m := range items {
+		if m.selects(eventType, tags) {
+			return true
+		}
+	}
+	return false
+}
+
+// NewID returns a new UUID of version 7 (RFC 9562): unique, and ordered by time to the millisecond.
+func NewID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+	ms := uint64(time.Now().UnixMilli())
+	binary.BigEndian.PutUint16(id[:2], uint16(ms>>32))
+	binary.BigEndian.PutUint32(id[2:6], uint32(ms))
+	return formatUUID(id, 7)
+}
+
+// HashID returns a UUID of version 8 (RFC 9562) made of the SHA-256 of the words: the same words, the same id.
+func HashID(words ...string) string {
+	var id [16]byte
+	sum := hashWords(words...)
+	copy(id[:], sum[:])
+	return formatUUID(id, 8)
+}
+
+// EncodeJSON encodes v as deed stores it: encoding/json without HTML escaping, and an *InvalidError for text that is not
+// valid UTF-8.
+func EncodeJSON(v any) ([]byte, error) { return encodeJSON(v) }
+
+// DecodeJSON decodes one JSON object into what v points to, as commands are decoded: it refuses invalid UTF-8, unknown,
+// repeated and differently cased keys, wrong types and whatever stands behind the value, with a *MalformedError or an
+// *InvalidError.
+func DecodeJSON(data []byte, v any) error {
+	ptr := reflect.ValueOf(v)
+	if ptr.Kind() != reflect.Pointer || ptr.IsNil() {
+		return fmt.Errorf("decode JSON into a %T: it must be a pointer", v)
+	}
+	decoded, err := decodeStrict(data, ptr.Type().Elem())
+	if err == nil {
+		ptr.Elem().Set(decoded)
+	}
+	return err
 }

@@ -47,25 +47,6 @@ func replacedUTF8(out []byte) bool {
 	}
 }
 
-// EncodeJSON encodes v as deed stores it: encoding/json without HTML escaping, and an *InvalidError for text that is not
-// valid UTF-8.
-func EncodeJSON(v any) ([]byte, error) { return encodeJSON(v) }
-
-// DecodeJSON decodes one JSON object into what v points to, as commands are decoded: it refuses invalid UTF-8, unknown,
-// repeated and differently cased keys, wrong types and whatever stands behind the value, with a *MalformedError or an
-// *InvalidError.
-func DecodeJSON(data []byte, v any) error {
-	ptr := reflect.ValueOf(v)
-	if ptr.Kind() != reflect.Pointer || ptr.IsNil() {
-		return fmt.Errorf("decode JSON into a %T: it must be a pointer", v)
-	}
-	decoded, err := decodeStrict(data, ptr.Type().Elem())
-	if err == nil {
-		ptr.Elem().Set(decoded)
-	}
-	return err
-}
-
 // decodeStrict decodes one JSON object into a new value of type t. It refuses what encoding/json lets pass: invalid UTF-8
 // and lone surrogates, unknown, repeated and differently cased keys, and anything behind the value. Errors are
 // *MalformedError or *InvalidError.

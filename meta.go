@@ -2,11 +2,9 @@ package deed
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"time"
 )
 
 type metaKey struct{}
@@ -20,24 +18,6 @@ func WithMeta(ctx context.Context, m Meta) context.Context {
 func MetaFrom(ctx context.Context) Meta {
 	m, _ := ctx.Value(metaKey{}).(Meta)
 	return m
-}
-
-// NewID returns a new UUID of version 7 (RFC 9562): unique, and ordered by time to the millisecond.
-func NewID() string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
-	ms := uint64(time.Now().UnixMilli())
-	binary.BigEndian.PutUint16(id[:2], uint16(ms>>32))
-	binary.BigEndian.PutUint32(id[2:6], uint32(ms))
-	return formatUUID(id, 7)
-}
-
-// HashID returns a UUID of version 8 (RFC 9562) made of the SHA-256 of the words: the same words, the same id.
-func HashID(words ...string) string {
-	var id [16]byte
-	sum := hashWords(words...)
-	copy(id[:], sum[:])
-	return formatUUID(id, 8)
 }
 
 func hashWords(words ...string) [32]byte {

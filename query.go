@@ -38,19 +38,6 @@ func (q Query) Selects(r Record) bool {
 	return MatchAny(q.Match, r.Type, r.Tags)
 }
 
-// MatchAny tells whether an event of this type with these tags matches any of the items. No items match everything.
-func MatchAny(items []Match, eventType string, tags []string) bool {
-	if len(items) == 0 {
-		return true
-	}
-	for _, m := range items {
-		if m.selects(eventType, tags) {
-			return true
-		}
-	}
-	return false
-}
-
 func (m Match) selects(eventType string, tags []string) bool {
 	if len(m.Types) > 0 && !slices.Contains(m.Types, eventType) {
 		return false

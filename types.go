@@ -9,16 +9,6 @@ import (
 	"runtime/debug"
 )
 
-// Codec turns data and tags at the edge between a service and its log. Reading turns back what writing turned.
-type Codec interface {
-	// Encode returns e as it is to be stored in stream. It leaves e.Tags alone.
-	Encode(ctx context.Context, stream StreamID, e NewEvent) (NewEvent, error)
-	// Decode returns r as it was before Encode.
-	Decode(ctx context.Context, r Record) (Record, error)
-	// Tag returns a tag as it is stored and looked for.
-	Tag(tag string) string
-}
-
 type identityCodec struct{}
 
 func (identityCodec) Encode(_ context.Context, _ StreamID, e NewEvent) (NewEvent, error) {

@@ -7,12 +7,6 @@ import (
 	"unicode/utf8"
 )
 
-// Limits are what every engine refuses beyond, before an append queues.
-type Limits struct {
-	// MaxEvent is the size of an event's data in bytes: 0 is 1 MiB, and at most 16 MiB.
-	MaxEvent int
-}
-
 const (
 	maxAppendEvents = 1000
 	maxAppendBytes  = 32 << 20
@@ -210,10 +204,6 @@ func validStream(s StreamID) error {
 	}
 	return nil
 }
-
-// ValidID returns an *InvalidError unless id may stand in a stream id, a view key or a process key: 1 to 255 bytes of
-// UTF-8 without control characters or "/", and neither "." nor "..".
-func ValidID(id string) error { return validID(id, maxWord) }
 
 func validID(id string, limit int) error {
 	if len(id) == 0 || len(id) > limit || !cleanText(id) || strings.Contains(id, "/") || id == "." || id == ".." {

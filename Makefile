@@ -1,0 +1,59 @@
+# deed: what can be done here. "make" alone lists it.
+
+ADDR ?= 127.0.0.1:8080
+DATA ?= ./data
+SEED ?= 200
+
+# One package may take this long. SQLite in pure Go is some 20 times slower under the race detector.
+TIMEOUT ?= 15m
+
+SYSTEMS := linux darwin windows
+LINTER  := .cache/golangci-lint
+
+.DEFAULT_GOAL := help
+.PHONY: help run test arch lint fmt vet check crash bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## start the shop on ADDR with its data in DATA, and SEED orders in an empty store
+	@exec scripts/run "$(ADDR)" "$(DATA)" "$(SEED)"
+
+test: ## run all tests with the race detector
+	@scripts/need-gcc
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(TIMEOUT) ./...
+
+arch: ## check who imports whom, and the other house rules
+	go test -count=1 -run '^TestArch' .
+
+lint: $(LINTER) ## run the linters
+	$(LINTER) run ./...
+
+fmt: $(LINTER) ## format the code as the linters want it
+	$(LINTER) fmt ./...
+
+$(LINTER): tools/go.mod tools/go.sum
+	@echo "building the linters (about a minute, once)"
+	@go -C tools build -o ../$(LINTER) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $(LINTER)
+
+vet: ## vet for Linux, macOS and Windows
+	@for system in $(SYSTEMS); do \
+		echo "go vet for $$system"; \
+		CGO_ENABLED=0 GOOS=$$system go vet ./... || exit 1; \
+	done
+
+check: ## all that a change must pass: lint, arch, vet, test
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory arch
+	@$(MAKE) --no-print-directory vet
+	@$(MAKE) --no-print-directory test
+
+crash: ## kill the shop under load again and again, and count what is lost
+	go run ./examples/shop/crash
+
+bench: ## measure the engine beside bare loops, in one run
+	go run -C bench .
+
+clean: ## remove what was built; data stays
+	rm -rf .cache
