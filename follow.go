@@ -2,6 +2,7 @@ package deed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -31,7 +32,10 @@ func follow(ctx context.Context, log Reader, match []Match, after Position, step
 		}
 		records, size = records[:0], 0
 	}
-	return ctx.Err()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return errors.New("following the log ended, which it must not")
 }
 
 // checkpointAfter is cp moved on over records, up to a position.
