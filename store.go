@@ -13,13 +13,18 @@ type Store interface {
 	//
 	// An append is refused, and never there, with an *InvalidError, *ConflictError, *CheckError, ErrReused, ErrBusy,
 	// ErrClosed or the context's error while it waits in the queue. It is unknown with ErrUnknown: it is there whole or not
-	// at all, and a retry with the same ids or CommandRef leaves it there once.
+	// at all, and a retry with the same ids or CommandRef leaves it there once. A retry is known by its ids if every write
+	// names the version that it expects, Any and Exists aside; by its CommandRef in any case.
+	//
+	// Positions are given in the order of Batch.Writes, and in a write in the order of its events. After Close everything,
+	// reading too, answers ErrClosed.
 	Append(ctx context.Context, b Batch) (Receipt, error)
 }
 
 // Reader reads a log: an engine's own, or one that came over a broker.
 type Reader interface {
-	// Read yields the records q selects, in order. An error is yielded once, with the zero Record, and ends the
+	// Read yields the records q selects, in order. Unless q follows, the sequence ends where the log ended when the loop
+	// began, so that a loop may append to what it reads. An error is yielded once, with the zero Record, and ends the
 	// sequence; leaving the loop releases what it holds. A sequence can be ranged over again. No lock, transaction or
 	// connection is held while the loop's body runs.
 	Read(ctx context.Context, q Query) iter.Seq2[Record, error]

@@ -69,7 +69,7 @@ func existsWantsOne(b *bed) {
 func severalStreams(b *bed) {
 	b.ok(put("order-2", 0, "a"))
 	receipt := b.ok(batch(write("order-2", 1, "b", "c"), write("customer-1", 0, "d"), write("order-1", deed.Any, "e")))
-	want := deed.Receipt{Position: b.positions()["e"], Streams: []deed.StreamVersion{{"order-2", 3}, {"customer-1", 1}, {"order-1", 1}}}
+	want := receiptAt(b.positions()["e"], ends("order-2", 3), ends("customer-1", 1), ends("order-1", 1))
 	if !sameReceipt(receipt, want) {
 		b.Errorf("receipt is %+v, want %+v", receipt, want)
 	}
@@ -96,7 +96,10 @@ func refusedIsMadeRight(b *bed) {
 }
 
 func streamsAreTheirOwn(b *bed) {
-	streams := []deed.StreamID{"order-1", "orders-1", "order_x-1", "order-11", "order-1-1", "order-A", "order-a", "order-1 ", "order-é", "order-e\u0301"}
+	streams := []deed.StreamID{
+		"order-1", "orders-1", "order_x-1", "order-11", "order-1-1", "order-A", "order-a", "order-1 ",
+		"order-é", "order-e\u0301",
+	}
 	for _, stream := range streams {
 		b.ok(put(stream, 0, "id of "+string(stream)))
 	}

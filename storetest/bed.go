@@ -148,8 +148,8 @@ func (b *bed) conflict(batch deed.Batch, stream deed.StreamID, want, actual deed
 	}
 }
 
-// unmet appends what must be refused for a check, and returns the error.
-func (b *bed) unmet(batch deed.Batch) *deed.CheckError {
+// unmet appends what must be refused for a check, and returns what the error says.
+func (b *bed) unmet(batch deed.Batch) deed.CheckError {
 	b.Helper()
 	err := b.refused(batch)
 	var unmet *deed.CheckError
@@ -159,7 +159,7 @@ func (b *bed) unmet(batch deed.Batch) *deed.CheckError {
 	if !errors.Is(err, deed.ErrConflict) {
 		b.Fatalf("append %s: %v is not ErrConflict", describe(batch), err)
 	}
-	return unmet
+	return *unmet
 }
 
 // invalid appends what must be refused as invalid.

@@ -89,12 +89,12 @@ func emptyDecision(b *bed) {
 		checks []deed.Check
 		want   deed.Receipt
 	}{
-		{[]deed.Check{at("order-1", 2)}, deed.Receipt{Position: where["b"], Streams: []deed.StreamVersion{{"order-1", 2}}}},
-		{[]deed.Check{at("order-2", deed.Exists)}, deed.Receipt{Position: where["c"], Streams: []deed.StreamVersion{{"order-2", 1}}}},
-		{[]deed.Check{at("order-3", 0)}, deed.Receipt{Streams: []deed.StreamVersion{{"order-3", 0}}}},
+		{[]deed.Check{at("order-1", 2)}, receiptAt(where["b"], ends("order-1", 2))},
+		{[]deed.Check{at("order-2", deed.Exists)}, receiptAt(where["c"], ends("order-2", 1))},
+		{[]deed.Check{at("order-3", 0)}, receiptAt(0, ends("order-3", 0))},
 		{
 			[]deed.Check{at("order-2", 1), at("order-1", 2)},
-			deed.Receipt{Position: where["c"], Streams: []deed.StreamVersion{{"order-2", 1}, {"order-1", 2}}},
+			receiptAt(where["c"], ends("order-2", 1), ends("order-1", 2)),
 		},
 	} {
 		if receipt := b.ok(deed.Batch{Checks: c.checks}); !sameReceipt(receipt, c.want) {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 
@@ -165,7 +166,8 @@ func seatsAreBooked(b *bed) {
 	const seats = 20
 	show := []deed.Match{{Types: []string{"booked"}, Tags: []string{"show:1"}}, {Types: []string{"moved"}}}
 	b.crowd(16, func(i int) error {
-		for n := 0; ; {
+		rng := rand.New(rand.NewPCG(5, uint64(i)))
+		for n := 0; ; pause(rng) {
 			taken, last := 0, deed.Position(0)
 			for r, err := range b.store.Read(b.ctx, deed.Query{Match: show}) {
 				if err != nil {
@@ -177,6 +179,7 @@ func seatsAreBooked(b *bed) {
 			if taken >= seats {
 				return nil
 			}
+			pause(rng)
 			e := typed(fmt.Sprint(i, "/", n), "booked", "show:1", fmt.Sprint("seat:", taken))
 			_, err := b.store.Append(b.ctx, under(of(deed.StreamID(fmt.Sprint("guest-", i)), deed.Any, e), without(last, show...)))
 			if err != nil && !errors.Is(err, deed.ErrConflict) {

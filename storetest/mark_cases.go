@@ -142,7 +142,7 @@ func markAsCheckpoint(b *bed) {
 	for i := range 5 {
 		b.ok(put("order-7", deed.Any, fmt.Sprint("o", i)))
 		mark := f.marked(b.head())
-		b.ok(batch(write("order-7", deed.Any, fmt.Sprint("p", i)), write("customer-1", deed.Any, fmt.Sprint("n", i))))
+		b.ok(batch(write("customer-1", deed.Any, fmt.Sprint("n", i)), write("order-7", deed.Any, fmt.Sprint("p", i))))
 		next := b.follow(deed.Query{Category: "customer", After: mark, Marks: true})
 		next.gets(fmt.Sprint("n", i))
 		f.gets(fmt.Sprint("n", i))

@@ -20,6 +20,8 @@ func raceCases() []storeCase {
 		{sentence: "followers that resume at a mark miss nothing", run: func(b *bed) { race(b, resumeAtMarks) }},
 		{sentence: "readers that poll from their checkpoint miss nothing and see no append in part", run: func(b *bed) { race(b, poll) }},
 		{sentence: "an append given up by its caller is there whole or not at all, and once after its retry", run: givenUpAppends},
+		{sentence: "a store that is full up refuses with ErrBusy, and stores what it acknowledges", run: fullUp},
+		{sentence: "appends that race with Close are answered, and there if acknowledged", run: closedUnderAppends},
 	}
 }
 
@@ -116,7 +118,7 @@ func pause(rng *rand.Rand) {
 
 // race lets writers append while each query is read in this way, and then looks for what the readers have missed.
 func race(b *bed, way reading) {
-	writers := &traffic{b: b, appends: scaled(150)}
+	writers := &traffic{b: b, appends: scaled(250)}
 	queries := raceQueries()
 	watchers := make([]*watcher, len(queries))
 	var left atomic.Int32

@@ -190,8 +190,11 @@ func (w *raceWriter) twice() error {
 	wg.Go(func() { theirs, other = w.b.store.Append(w.b.ctx, b) })
 	ours, err := w.b.store.Append(w.b.ctx, b)
 	wg.Wait()
-	if err != nil || other != nil || theirs.Position != ours.Position || theirs.Again == ours.Again {
-		return fmt.Errorf("twice: %s: %+v, %v and %+v, %v", describe(b), ours, err, theirs, other)
+	if err := errors.Join(err, other); err != nil {
+		return fmt.Errorf("twice: %s: %w", describe(b), err)
+	}
+	if theirs.Position != ours.Position || theirs.Again == ours.Again {
+		return fmt.Errorf("twice: %s: %+v and %+v", describe(b), ours, theirs)
 	}
 	return w.acknowledged(b)
 }

@@ -37,7 +37,7 @@ func walkData(seed uint64, n int) []byte {
 
 // runWalks does the walks of Run.
 func runWalks(t *testing.T, open Open) {
-	for seed := range uint64(scaled(16)) {
+	for seed := range uint64(scaled(20)) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			Walk(t, open, walkData(seed, 6000))
@@ -55,6 +55,7 @@ type walk struct {
 	where  []deed.Position                 // of each of the model's records, in the store
 	order  map[deed.Position]deed.Position // and back
 	past   []deed.Batch                    // what was stored, with the model's positions
+	asked  []deed.CommandRef               // all commands, refused ones too
 	events int
 }
 
@@ -251,11 +252,8 @@ func (w *walk) same(q deed.Query) {
 func (w *walk) sameOutcome() {
 	w.Helper()
 	ref := deed.CommandRef{ID: "never", Hash: "h0"}
-	if len(w.past) > 0 {
-		ref = w.past[w.pick(256)%len(w.past)].Command
-	}
-	if ref.ID == "" {
-		return
+	if len(w.asked) > 0 {
+		ref = w.asked[len(w.asked)-1-w.pick(256)%len(w.asked)]
 	}
 	if w.oneIn(4) {
 		ref.Hash += "!"

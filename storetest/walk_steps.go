@@ -126,6 +126,7 @@ func (w *walk) command(b deed.Batch) deed.Batch {
 	if w.oneIn(3) {
 		w.events++
 		b.Command = deed.CommandRef{ID: fmt.Sprint("c", w.events), Hash: []string{"h0", "h1", ""}[w.pick(3)]}
+		w.asked = append(w.asked, b.Command)
 	}
 	return b
 }

@@ -66,6 +66,15 @@ func at(stream deed.StreamID, version deed.Version) deed.Check {
 	return deed.Check{Stream: stream, Version: version}
 }
 
+// receiptAt is a receipt with this position and these streams.
+func receiptAt(p deed.Position, streams ...deed.StreamVersion) deed.Receipt {
+	return deed.Receipt{Position: p, Streams: streams}
+}
+
+func ends(stream deed.StreamID, version deed.Version) deed.StreamVersion {
+	return deed.StreamVersion{Stream: stream, Version: version}
+}
+
 func idsOf(records []deed.Record) []string {
 	ids := []string{}
 	for _, r := range records {
