@@ -103,3 +103,101 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkAppendChecked measures appends under a check by tags and types, as decisions make them.
+func BenchmarkAppendChecked(b *testing.B) {
+	db, err := sqlite.Open(filepath.Join(b.TempDir(), "log.db"), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	work(b, 64, func(worker, i int) error {
+		tag := fmt.Sprintf("email:%d-%d@example.org", worker, i)
+		_, err := db.Append(b.Context(), deed.Batch{
+			Writes: []deed.Write{{
+				Stream: deed.Stream("user", fmt.Sprintf("%d-%d", worker, i)), Version: deed.Any,
+				Events: []deed.NewEvent{{ID: fmt.Sprintf("e-%d-%d", worker, i), Type: "registered", Data: payload, Tags: []string{tag}}},
+			}},
+			Checks: []deed.Check{{Match: []deed.Match{{Types: []string{"registered"}, Tags: []string{tag}}}}},
+		})
+		return err
+	})
+}
+
+// BenchmarkAppendCommand measures appends that keep their command's outcome.
+func BenchmarkAppendCommand(b *testing.B) {
+	db, err := sqlite.Open(filepath.Join(b.TempDir(), "log.db"), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	work(b, 64, func(worker, i int) error {
+		id := fmt.Sprintf("%d-%d", worker, i)
+		_, err := db.Append(b.Context(), deed.Batch{
+			Writes: []deed.Write{{
+				Stream: deed.Stream("user", id), Events: []deed.NewEvent{{ID: "e-" + id, Type: "registered", Data: payload}},
+			}},
+			Command: deed.CommandRef{ID: "c-" + id, Hash: "0123456789abcdef0123456789abcdef"},
+		})
+		return err
+	})
+}
+
+// BenchmarkAppendFollowed measures appends while many follow: all of the log, or each a stream where nothing happens.
+func BenchmarkAppendFollowed(b *testing.B) {
+	for _, kind := range []struct {
+		name      string
+		followers int
+		query     func(i int) deed.Query
+	}{
+		{"log", 4, func(int) deed.Query { return deed.Query{Follow: true} }},
+		{"streams", 1000, func(i int) deed.Query { return deed.Query{Follow: true, Stream: deed.Stream("idle", fmt.Sprint(i))} }},
+	} {
+		b.Run(kind.name, func(b *testing.B) {
+			db, err := sqlite.Open(filepath.Join(b.TempDir(), "log.db"), nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close()
+			for i := range kind.followers {
+				go func() {
+					for range db.Read(b.Context(), kind.query(i)) {
+					}
+				}()
+			}
+			work(b, 64, func(worker, i int) error {
+				_, err := db.Append(b.Context(), deed.Batch{Writes: []deed.Write{{
+					Stream: deed.Stream("order", fmt.Sprint(worker)), Version: deed.Version(i),
+					Events: []deed.NewEvent{{ID: fmt.Sprintf("e-%d-%d", worker, i), Type: "order-placed", Data: payload}},
+				}}})
+				return err
+			})
+		})
+	}
+}
+
+// BenchmarkCommitView measures steps of a projection of ten rows each, by four views at once.
+func BenchmarkCommitView(b *testing.B) {
+	db, err := sqlite.Open(filepath.Join(b.TempDir(), "log.db"), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	for v := range 4 {
+		if _, err := db.OpenView(b.Context(), deed.ViewSpec{ViewRef: deed.ViewRef{Name: fmt.Sprint("v", v)}, Index: []string{"a", "b"}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	work(b, 4, func(worker, i int) error {
+		rows := make([]deed.RowChange, 10)
+		for j := range rows {
+			rows[j] = deed.RowChange{
+				Row:   deed.Row{Key: fmt.Sprint((i*10 + j) * 7919 % 5000), Data: payload, Position: deed.Position(i + 1)},
+				Index: []any{int64(j), fmt.Sprint(i % 100)},
+			}
+		}
+		return db.CommitView(b.Context(), deed.ViewCommit{
+			View: deed.ViewRef{Name: fmt.Sprint("v", worker)}, From: deed.Position(i), Checkpoint: deed.Checkpoint{Position: deed.Position(i + 1)}, Rows: rows,
+		})
+	})
+}

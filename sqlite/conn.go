@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -19,10 +20,12 @@ const maxStatements = 512
 type conn struct {
 	*sqlite3.Conn
 	stmts map[string]*sqlite3.Stmt
+	wal   walSize
 }
 
 // file names a database and how to open it.
 type file struct {
+	what     string // what it is to be
 	path     string // empty: in memory
 	vfs      string // empty: the driver's own
 	readOnly bool
@@ -41,6 +44,9 @@ func (f file) open() (*conn, error) {
 		flags &^= sqlite3.OPEN_CREATE
 	}
 	raw, err := sqlite3.OpenFlags(name, flags)
+	if f.readOnly && errors.Is(err, sqlite3.CANTOPEN) { // a file that this process may not write
+		raw, err = sqlite3.OpenFlags(name, flags&^sqlite3.OPEN_READWRITE|sqlite3.OPEN_READONLY)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", f.path, err)
 	}

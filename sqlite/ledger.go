@@ -41,7 +41,7 @@ func (l *logLedger) commit() {
 	}
 	l.db.tail.add(l.pending)
 	l.db.head.Store(int64(l.head))
-	l.db.news.tell()
+	l.db.news.tell(l.pending)
 	clear(l.pending)
 	l.pending = l.pending[:0]
 }
@@ -73,7 +73,7 @@ func (l *logLedger) reload(c *conn) error {
 	l.db.kinds.Store(kinds)
 	l.db.tail.reset(l.head)
 	l.db.head.Store(int64(l.head))
-	l.db.news.tell()
+	l.db.news.tellEverybody()
 	return nil
 }
 

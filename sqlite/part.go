@@ -143,11 +143,6 @@ func validCommit(c *deed.PartCommit) error {
 	if c.Checkpoint.Position < c.From {
 		return &deed.InvalidError{Field: "checkpoint", Reason: "a part does not go back"}
 	}
-	for _, s := range c.States {
-		if deed.ValidID(s.Key) != nil && len(s.Key) > 0 {
-			return &deed.InvalidError{Field: "key", Reason: fmt.Sprintf("%.80q cannot be a key", s.Key)}
-		}
-	}
 	for _, e := range c.Effects {
 		if e.Put == nil {
 			continue

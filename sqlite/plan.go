@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"math"
 	"slices"
 
 	"github.com/deed-es/deed"
@@ -253,47 +252,4 @@ func (s *seeker) seek(p int64) (int64, bool, error) {
 		return 0, false, nil
 	}
 	return s.ahead[0], true, nil
-}
-
-// broken returns the first check that does not hold, as the log is before the batch.
-func (t *appendTask) broken(c *conn) (*deed.CheckError, error) {
-	for _, check := range t.checks {
-		if check.Stream != "" {
-			h, err := t.l.streamHead(c, check.Stream)
-			if err != nil {
-				return nil, err
-			}
-			if check.Version != h.version && (check.Version != deed.Exists || h.version == 0) {
-				return &deed.CheckError{Check: check, Actual: h.version, Position: h.position}, nil
-			}
-			continue
-		}
-		position, err := t.l.firstMatch(c, check.Match, check.After)
-		if err != nil {
-			return nil, err
-		}
-		if position != 0 {
-			return &deed.CheckError{Check: check, Position: position}, nil
-		}
-	}
-	return nil, nil
-}
-
-// firstMatch returns the position of the first event after after that matches any of the items; 0 if there is none. It
-// sees the batches before in the group.
-func (l *logLedger) firstMatch(c *conn, match []deed.Match, after deed.Position) (deed.Position, error) {
-	if after >= l.head {
-		return 0, nil
-	}
-	q := deed.Query{Match: match, After: after}
-	p := page{passed: after, until: math.MaxInt64, limit: 1}
-	for p.passed < p.until && len(p.records) == 0 {
-		if err := p.fill(c, &q, l.kinds); err != nil {
-			return 0, err
-		}
-	}
-	if len(p.records) == 0 {
-		return 0, nil
-	}
-	return p.records[0].Position, nil
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"iter"
 	"math"
-	"sync"
-	"time"
 
 	"github.com/deed-es/deed"
 )
@@ -53,24 +51,36 @@ func (r *reading) run(ctx context.Context) error {
 	if r.q.Backward {
 		return r.backward(ctx)
 	}
-	for {
-		news := r.db.news.next()
-		if err := r.forward(ctx); err != nil {
-			return err
-		}
-		if !r.q.Follow {
-			return nil
-		}
-		if err := r.endMark(); err != nil {
-			return err
-		}
-		if r.q.Before != 0 && r.page.passed >= r.q.Before-1 {
-			return nil // nothing that is selected can come
-		}
-		if err := r.db.wait(ctx, news); err != nil {
+	if !r.q.Follow {
+		return r.forward(ctx)
+	}
+	for ended := false; !ended; {
+		var err error
+		if ended, err = r.follow(ctx); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// follow reads up to the head and waits for news. It tells whether nothing that is selected can come any more.
+func (r *reading) follow(ctx context.Context) (ended bool, err error) {
+	stream := r.q.Stream
+	if r.q.Marks {
+		stream = "" // marks move with everything
+	}
+	news := r.db.news.next(stream) // before the head is looked at, so that nothing is missed
+	defer r.db.news.done(news)
+	if err := r.forward(ctx); err != nil {
+		return false, err
+	}
+	if err := r.endMark(); err != nil {
+		return false, err
+	}
+	if r.q.Before != 0 && r.page.passed >= r.q.Before-1 {
+		return true, nil
+	}
+	return false, r.db.wait(ctx, news.come)
 }
 
 // forward reads up to the head as it is now.
@@ -193,95 +203,4 @@ func (r *reading) endMark() error {
 		return errStopped
 	}
 	return nil
-}
-
-// wait returns when there is news, or with the reason why there will be none.
-func (db *DB) wait(ctx context.Context, news <-chan struct{}) error {
-	if db.writer == nil {
-		defer db.watch.start(db)()
-	}
-	select {
-	case <-news:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-db.closed:
-		return deed.ErrClosed
-	}
-}
-
-// refresh reads the head and the kinds of a log that another process writes. Kinds are read after the head, so that all
-// that records up to the head need are known.
-func (db *DB) refresh(c *conn) error {
-	head, err := c.number("SELECT max(position) FROM events")
-	if err != nil {
-		return err
-	}
-	head = max(head, int64(db.info.Began))
-	if head <= db.head.Load() {
-		return nil
-	}
-	old := db.kinds.Load()
-	kinds, err := moreKinds(c, old)
-	if err != nil {
-		return err
-	}
-	db.watch.mu.Lock()
-	defer db.watch.mu.Unlock()
-	if len(kinds.list) > len(db.kinds.Load().list) {
-		db.kinds.Store(kinds)
-	}
-	if head > db.head.Load() {
-		db.head.Store(head)
-		db.news.tell()
-	}
-	return nil
-}
-
-// How often a log that another process writes is looked at, while somebody waits.
-const watchEvery = 25 * time.Millisecond
-
-// watch looks for news in a log that another process writes, one goroutine for all who wait.
-type watch struct {
-	mu      sync.Mutex
-	waiting int
-	running bool
-}
-
-// start counts one who waits in, and returns how to count it out.
-func (w *watch) start(db *DB) (stop func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.waiting++
-	if !w.running {
-		w.running = true
-		go w.run(db)
-	}
-	return func() {
-		w.mu.Lock()
-		w.waiting--
-		w.mu.Unlock()
-	}
-}
-
-func (w *watch) run(db *DB) {
-	ticker := time.NewTicker(watchEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-db.closed:
-			return
-		case <-ticker.C:
-		}
-		w.mu.Lock()
-		if w.waiting == 0 {
-			w.running = false
-			w.mu.Unlock()
-			return
-		}
-		w.mu.Unlock()
-		if err := db.readers.with(context.Background(), db.refresh); err != nil {
-			db.logger.Warn("could not look for news", "error", err)
-		}
-	}
 }

@@ -66,6 +66,7 @@ func (k kept) prepareWriter(c *conn, memory bool) error {
 			return fmt.Errorf("%s is %q and cannot be set to %s here", w.name, got, w.set)
 		}
 	}
+	c.watchWAL()
 	return nil
 }
 

@@ -156,14 +156,14 @@ func open(path string, o Options) (_ *DB, err error) {
 			return nil, err
 		}
 	}
-	if err := db.openLog(file{path: path, vfs: o.vfs, readOnly: o.ReadOnly}); err != nil {
+	if err := db.openLog(file{what: "log", path: path, vfs: o.vfs, readOnly: o.ReadOnly}); err != nil {
 		return nil, err
 	}
 	views := path
 	if path != "" {
 		views = beside(path, "-views")
 	}
-	if err := db.openViews(file{path: views, readOnly: o.ReadOnly}); err != nil {
+	if err := db.openViews(file{what: "views file", path: views, readOnly: o.ReadOnly}); err != nil {
 		return nil, fmt.Errorf("views: %w", err)
 	}
 	return db, nil
@@ -214,8 +214,14 @@ func openSide(f file, keep kept) (*writer, *pool, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err = keep.prepareWriter(c, memory); err == nil {
+		if _, err = keep.check(c); err == nil { // before anything is changed
+			err = keep.prepareWriter(c, memory)
+		}
+		if err == nil {
 			err = keep.make(c)
+		}
+		if err == nil {
+			err = f.syncDir()
 		}
 		if err != nil {
 			c.close()

@@ -3,9 +3,7 @@ package sqlite
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -67,81 +65,6 @@ func (db *DB) submitView(ctx context.Context, t task, size int) error {
 	return db.views.writer.do(ctx, t, size)
 }
 
-// storedView is a view as its row in the table of views says.
-type storedView struct {
-	id       int64
-	fields   []string
-	dropped  deed.Position
-	position deed.Position
-}
-
-const viewColumns = "id, fields, dropped, position"
-
-func (v *storedView) scan(q *query) error {
-	v.id = q.s.ColumnInt64(0)
-	v.dropped = deed.Position(q.s.ColumnInt64(2))
-	v.position = deed.Position(q.s.ColumnInt64(3))
-	return json.Unmarshal(q.s.ColumnRawText(1), &v.fields)
-}
-
-// viewLedger is what the views' writer remembers. Only its goroutine uses it.
-type viewLedger struct {
-	waiting *waiting
-	clock   deed.Clock
-	now     int64
-	views   map[deed.ViewRef]*storedView // with the group under way
-	changed []deed.ViewRef               // by the group under way
-	stale   bool                         // rolled back: views are to be read again
-}
-
-func (l *viewLedger) begin() { l.now = l.clock.Now().UnixMicro() }
-
-func (l *viewLedger) commit() {
-	for _, ref := range l.changed {
-		reached := deed.Position(0)
-		if v := l.views[ref]; v != nil {
-			reached = v.position
-		}
-		l.waiting.reached(ref, reached)
-	}
-	l.changed = l.changed[:0]
-}
-
-func (l *viewLedger) rollback() { l.stale, l.changed = true, l.changed[:0] }
-
-func (l *viewLedger) reload(c *conn) error {
-	views := make(map[deed.ViewRef]*storedView)
-	q := c.query("SELECT " + viewColumns + ", name, version FROM views")
-	for q.step() {
-		v := &storedView{}
-		if err := v.scan(&q); err != nil {
-			q.bound(err)
-			break
-		}
-		views[deed.ViewRef{Name: q.s.ColumnText(4), Version: q.s.ColumnInt(5)}] = v
-	}
-	if err := q.end(); err != nil {
-		return err
-	}
-	l.views, l.stale, l.changed = views, false, l.changed[:0]
-	for ref, v := range views {
-		l.waiting.reached(ref, v.position)
-	}
-	return nil
-}
-
-// view returns a view as the group under way has it; nil if it was never opened.
-func (l *viewLedger) view(c *conn, ref deed.ViewRef) (*storedView, error) {
-	if l.stale {
-		changed := l.changed
-		if err := l.reload(c); err != nil {
-			return nil, err
-		}
-		l.changed = changed
-	}
-	return l.views[ref], nil
-}
-
 // OpenView makes what spec needs where it is missing. See deed.ViewStore.
 func (db *DB) OpenView(ctx context.Context, spec deed.ViewSpec) (deed.Checkpoint, error) {
 	if spec.Name == "" || deed.ValidID(spec.Name) != nil {
@@ -196,8 +119,8 @@ func (l *viewLedger) create(c *conn, spec *deed.ViewSpec) error {
 	if err != nil {
 		return err
 	}
-	q := c.query(`INSERT INTO views (name, version, fields, dropped, log, incarnation, position, last, last_id)
-		VALUES (?, ?, ?, 0, '', 0, 0, 0, '')`)
+	q := c.query(`INSERT INTO views (name, version, fields, dropped, dropped_key, log, incarnation, position, last, last_id)
+		VALUES (?, ?, ?, 0, '', '', 0, 0, 0, '')`)
 	q.text(spec.Name)
 	q.int(int64(spec.Version))
 	q.text(string(fields))
@@ -205,6 +128,7 @@ func (l *viewLedger) create(c *conn, spec *deed.ViewSpec) error {
 		return err
 	}
 	v := &storedView{id: c.LastInsertRowID(), fields: spec.Index}
+	v.upsert = v.upsertSQL()
 	if err := c.Exec(createTable(v)); err != nil {
 		return err
 	}
@@ -374,45 +298,4 @@ func (t *dropTombstones) apply(c *conn) (refusal, failure error) {
 		t.more = t.more || n == tombstoneStep
 	}
 	return nil, nil
-}
-
-// lookViews reads from the views' database: the view as it is, and then f, in one transaction.
-func (db *DB) lookViews(ctx context.Context, ref deed.ViewRef, f func(*conn, *storedView) error) error {
-	if err := db.usable(ctx); err != nil {
-		return err
-	}
-	err := db.views.readers.with(ctx, func(c *conn) error {
-		return c.within(ctx, func() error {
-			v, err := findView(c, ref)
-			if err != nil {
-				return err
-			}
-			return f(c, v)
-		})
-	})
-	if db.options.ReadOnly && errors.Is(err, fs.ErrNotExist) {
-		return errNoView(ref)
-	}
-	return err
-}
-
-func errNoView(ref deed.ViewRef) error {
-	return fmt.Errorf("view %s/%d: %w", ref.Name, ref.Version, deed.ErrNotFound)
-}
-
-func findView(c *conn, ref deed.ViewRef) (*storedView, error) {
-	q := c.query("SELECT " + viewColumns + " FROM views WHERE name = ? AND version = ?")
-	q.text(ref.Name)
-	q.int(int64(ref.Version))
-	v, found := &storedView{}, q.step()
-	if found {
-		q.bound(v.scan(&q))
-	}
-	if err := q.end(); err != nil {
-		return nil, err
-	}
-	if !found {
-		return nil, errNoView(ref)
-	}
-	return v, nil
 }

@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/deed-es/deed"
@@ -65,10 +67,8 @@ func (db *DB) Changes(ctx context.Context, view deed.ViewRef, after deed.ChangeC
 	}
 	err = db.lookViews(ctx, view, func(c *conn, v *storedView) error {
 		at = v.position
-		if after.Position < v.dropped || after.Position == v.dropped && v.dropped > 0 && after.Key != "" {
-			if after != (deed.ChangeCursor{}) {
-				return fmt.Errorf("changes of view %s after %d: %w", view.Name, after.Position, deed.ErrCursor)
-			}
+		if after != (deed.ChangeCursor{}) && isBehind(v.dropped, after) {
+			return fmt.Errorf("changes of view %s after %d: %w", view.Name, after.Position, deed.ErrCursor)
 		}
 		sql := "SELECT key, data, position, removed IS NOT NULL FROM " + v.table() + " WHERE position > ? ORDER BY position, key LIMIT ?"
 		if after.Key != "" {
@@ -90,6 +90,14 @@ func (db *DB) Changes(ctx context.Context, view deed.ViewRef, after deed.ChangeC
 		return q.end()
 	})
 	return rows, at, err
+}
+
+// isBehind tells whether a row's place in the changes is behind a cursor.
+func isBehind(place, cursor deed.ChangeCursor) bool {
+	if place.Position != cursor.Position {
+		return place.Position > cursor.Position
+	}
+	return cursor.Key != "" && place.Key > cursor.Key
 }
 
 // ListRows returns the rows that query selects and the view's position, read together. See deed.ViewStore. A limit of 0 is
@@ -226,4 +234,45 @@ func (l *list) read(c *conn, s stretch, rows []deed.Row) ([]deed.Row, error) {
 		rows = append(rows, scanRow(&q))
 	}
 	return rows, q.end()
+}
+
+// lookViews reads from the views' database: the view as it is, and then f, in one transaction.
+func (db *DB) lookViews(ctx context.Context, ref deed.ViewRef, f func(*conn, *storedView) error) error {
+	if err := db.usable(ctx); err != nil {
+		return err
+	}
+	err := db.views.readers.with(ctx, func(c *conn) error {
+		return c.within(ctx, func() error {
+			v, err := findView(c, ref)
+			if err != nil {
+				return err
+			}
+			return f(c, v)
+		})
+	})
+	if db.options.ReadOnly && errors.Is(err, fs.ErrNotExist) {
+		return errNoView(ref)
+	}
+	return err
+}
+
+func errNoView(ref deed.ViewRef) error {
+	return fmt.Errorf("view %s/%d: %w", ref.Name, ref.Version, deed.ErrNotFound)
+}
+
+func findView(c *conn, ref deed.ViewRef) (*storedView, error) {
+	q := c.query("SELECT " + viewColumns + " FROM views WHERE name = ? AND version = ?")
+	q.text(ref.Name)
+	q.int(int64(ref.Version))
+	v, found := &storedView{}, q.step()
+	if found {
+		q.bound(v.scan(&q))
+	}
+	if err := q.end(); err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, errNoView(ref)
+	}
+	return v, nil
 }

@@ -6,7 +6,8 @@ CREATE TABLE views (
 	name        TEXT    NOT NULL,
 	version     INTEGER NOT NULL,
 	fields      TEXT    NOT NULL, -- JSON array of the index fields
-	dropped     INTEGER NOT NULL, -- the greatest position of a tombstone dropped
+	dropped     INTEGER NOT NULL, -- position and key of the last tombstone dropped, in the order of changes
+	dropped_key TEXT    NOT NULL,
 	log         TEXT    NOT NULL,
 	incarnation INTEGER NOT NULL,
 	position    INTEGER NOT NULL,

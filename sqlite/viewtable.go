@@ -34,27 +34,28 @@ func createTable(v *storedView) string {
 	return b.String()
 }
 
-// write stores a row, or its tombstone.
+// write stores a row, or turns it into a tombstone; a row that was never there leaves none.
 func (v *storedView) write(c *conn, row *deed.RowChange, now int64) error {
-	q := c.query("INSERT INTO " + v.table() + " (key, position, removed, data" + v.columns(", f%d") + ") VALUES (?, ?, ?, ?" +
-		strings.Repeat(", ?", len(v.fields)) + ") ON CONFLICT (key) DO UPDATE SET position = excluded.position, removed = excluded.removed, data = excluded.data" +
-		v.columns(", f%[1]d = excluded.f%[1]d"))
-	q.text(row.Key)
-	q.int(int64(row.Position))
 	if row.Data == nil {
+		q := c.query("UPDATE " + v.table() + " SET position = ?, removed = ?, data = NULL" + v.columns(", f%d = NULL") + " WHERE key = ?")
+		q.int(int64(row.Position))
 		q.int(now)
-		q.null()
-		for range v.fields {
-			q.null()
-		}
+		q.text(row.Key)
 		return q.exec()
 	}
-	q.null()
+	q := c.query(v.upsert)
+	q.text(row.Key)
+	q.int(int64(row.Position))
 	q.blob(row.Data)
 	for _, value := range row.Index {
 		q.value(value)
 	}
 	return q.exec()
+}
+
+func (v *storedView) upsertSQL() string {
+	return "INSERT INTO " + v.table() + " (key, position, data" + v.columns(", f%d") + ") VALUES (?, ?, ?" + strings.Repeat(", ?", len(v.fields)) +
+		") ON CONFLICT (key) DO UPDATE SET position = excluded.position, removed = NULL, data = excluded.data" + v.columns(", f%[1]d = excluded.f%[1]d")
 }
 
 // The places of false and true among numbers: no JSON number is there, so that true is not 1, and nil < bool < number < text.
@@ -83,16 +84,19 @@ func (q *query) value(value any) {
 	}
 }
 
-// dropTombstones removes at most limit tombstones of rows removed before a time, and remembers the greatest position.
+// dropTombstones removes at most limit tombstones of rows removed before a time, and remembers the last of their places.
 func (v *storedView) dropTombstones(c *conn, before int64, limit int) (int, error) {
-	q := c.query("SELECT rowid, position FROM " + v.table() + " WHERE removed < ? ORDER BY removed LIMIT ?")
+	q := c.query("SELECT rowid, position, key FROM " + v.table() + " WHERE removed < ? ORDER BY removed LIMIT ?")
 	q.int(before)
 	q.int(int64(limit))
 	var rows []int64
-	dropped := v.dropped
+	last := v.dropped
 	for q.step() {
 		rows = append(rows, q.s.ColumnInt64(0))
-		dropped = max(dropped, deed.Position(q.s.ColumnInt64(1)))
+		place := deed.ChangeCursor{Position: deed.Position(q.s.ColumnInt64(1)), Key: q.s.ColumnText(2)}
+		if place.Position > last.Position || place.Position == last.Position && place.Key > last.Key {
+			last = place
+		}
 	}
 	if err := q.end(); err != nil || len(rows) == 0 {
 		return 0, err
@@ -102,6 +106,10 @@ func (v *storedView) dropTombstones(c *conn, before int64, limit int) (int, erro
 			return 0, err
 		}
 	}
-	v.dropped = dropped
-	return len(rows), c.run("UPDATE views SET dropped = ? WHERE id = ?", int64(dropped), v.id)
+	v.dropped = last
+	q = c.query("UPDATE views SET dropped = ?, dropped_key = ? WHERE id = ?")
+	q.int(int64(last.Position))
+	q.text(last.Key)
+	q.int(v.id)
+	return len(rows), q.exec()
 }

@@ -48,6 +48,7 @@ func (w *writer) run() {
 		}
 		w.write(group)
 		clear(group)
+		w.checkpoint()
 	}
 	if w.shared == nil {
 		w.conn.close()

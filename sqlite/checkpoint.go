@@ -1,0 +1,64 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+const (
+	// From so many pages on in the WAL, what is in it is moved into the database, and again after as many more.
+	checkpointPages = 1000
+	// With so many, readers are waited for, so that the WAL can start anew; otherwise many readers that take turns, each
+	// for a moment only, would keep it growing for ever.
+	restartPages = 4 * checkpointPages
+	// So long: a page of a read takes far less. A reader of another program that takes longer lets the WAL grow on.
+	restartPatience = 100 * time.Millisecond
+)
+
+// walSize follows the size of a connection's WAL.
+type walSize struct {
+	pages int // after the last commit
+	next  int // when to checkpoint again
+}
+
+// watchWAL has the connection tell the size of its WAL, and leaves checkpoints to the writer, which makes them after it
+// has answered.
+func (c *conn) watchWAL() {
+	c.wal.next = checkpointPages
+	c.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error {
+		if pages < c.wal.pages { // started anew
+			c.wal.next = checkpointPages
+		}
+		c.wal.pages = pages
+		return nil
+	})
+}
+
+// checkpoint moves the WAL into the database when it is due. What it cannot do now is done after a later group; nothing
+// that was acknowledged depends on it.
+func (w *writer) checkpoint() {
+	c := w.conn
+	if c == nil || c.wal.pages < c.wal.next {
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			w.log.Error("a checkpoint failed", "error", fmt.Sprint(r))
+			w.abandon()
+		}
+	}()
+	mode := sqlite3.CHECKPOINT_PASSIVE
+	if c.wal.pages >= restartPages {
+		mode = sqlite3.CHECKPOINT_RESTART
+		_ = c.BusyTimeout(restartPatience)
+	}
+	_, _, err := c.WALCheckpoint("main", mode)
+	_ = c.BusyTimeout(busyTimeout)
+	c.wal.next = c.wal.pages + checkpointPages
+	if err != nil && !errors.Is(err, sqlite3.BUSY) {
+		w.log.Warn("a checkpoint failed", "error", err)
+	}
+}
