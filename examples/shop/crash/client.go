@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// client sends one request after the other. What is not answered it sends again, before anything else, to whichever process
+// is there next.
+type client struct {
+	n      int
+	random *rand.Rand
+	made   int // requests
+
+	pending      *request
+	acknowledged []*request
+	unanswered   int // requests that were sent more than once
+	found        int // those of them that an earlier try had done
+	fault        error
+
+	users     []string // that are there, and this client's own
+	waiting   []string // orders that wait for confirmation, and this client's own
+	customers []string // of this client's orders
+}
+
+func newClient(n int, seed uint64) *client {
+	return &client{n: n, random: rand.New(rand.NewPCG(seed, uint64(n)+1))}
+}
+
+const answerWithin = 20 * time.Second
+
+// work sends requests until ctx is done, the shop is gone, or an answer is wrong.
+func (c *client) work(ctx context.Context, url string) {
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	web := &http.Client{Transport: transport, Timeout: answerWithin}
+	for ctx.Err() == nil && c.fault == nil {
+		if c.pending == nil {
+			c.pending = c.next()
+		}
+		if !c.try(ctx, web, url) {
+			return
+		}
+	}
+}
+
+// catchUp sends what is not answered until it is.
+func (c *client) catchUp(ctx context.Context, url string) error {
+	web := &http.Client{Timeout: answerWithin}
+	defer web.CloseIdleConnections()
+	for c.pending != nil && c.fault == nil {
+		if !c.try(ctx, web, url) {
+			return fmt.Errorf("client %d: %s %s is not answered", c.n, c.pending.method, c.pending.path)
+		}
+	}
+	return c.fault
+}
+
+// try sends the pending request once; it returns false if the shop is gone.
+func (c *client) try(ctx context.Context, web *http.Client, url string) bool {
+	r := c.pending
+	err := r.send(ctx, web, url)
+	switch {
+	case errors.Is(err, errUnanswered):
+		return false
+	case err != nil:
+		c.fault = fmt.Errorf("client %d: %w", c.n, err)
+		return false
+	}
+	c.pending = nil
+	c.settle(r)
+	if c.random.IntN(repeats) == 0 { // an answer that got lost on its way
+		c.repeat(ctx, web, url, r)
+	}
+	if r.event == "order-placed" && c.random.IntN(looks) == 0 {
+		c.look(ctx, web, url, r)
+	}
+	return true
+}
+
+const (
+	repeats = 10 // one answered request in so many is sent again all the same
+	looks   = 5  // one order in so many is looked at once it is placed
+)
+
+// repeat sends an answered request again: nothing may come of it, and the answer has to be the same.
+func (c *client) repeat(ctx context.Context, web *http.Client, url string, r *request) {
+	copied := *r
+	err := copied.send(ctx, web, url)
+	switch {
+	case errors.Is(err, errUnanswered):
+	case err != nil:
+		c.fault = fmt.Errorf("client %d: a repetition: %w", c.n, err)
+	case !copied.again:
+		c.fault = fmt.Errorf("client %d: %s %s was done again", c.n, r.method, r.path)
+	}
+}
+
+// look reads an order that was placed: it has to be there at once.
+func (c *client) look(ctx context.Context, web *http.Client, url string, r *request) {
+	customer, err := r.read(ctx, web, url)
+	switch {
+	case errors.Is(err, errUnanswered):
+	case err != nil:
+		c.fault = fmt.Errorf("client %d: %w", c.n, err)
+	default:
+		c.customers = append(c.customers, customer)
+	}
+}
+
+// settle takes note of an answer.
+func (c *client) settle(r *request) {
+	c.acknowledged = append(c.acknowledged, r)
+	if r.sent > 1 {
+		c.unanswered++
+		if r.again {
+			c.found++
+		}
+	}
+	switch r.event {
+	case "user-created":
+		c.users = append(c.users, r.id)
+	case "order-placed":
+		if r.waits {
+			c.waiting = append(c.waiting, r.id)
+		}
+	}
+}
+
+// next makes up a request.
+func (c *client) next() *request {
+	c.made++
+	marker := fmt.Sprintf("c%dr%d", c.n, c.made)
+	r := &request{key: "key-" + marker, method: "POST", marker: marker}
+	switch kind := c.random.IntN(10); {
+	case kind < 2:
+		r.path, r.category, r.event = "/v1/users", "user", "user-created"
+		r.body = fmt.Sprintf(`{"firstName":%q,"lastName":"Crash"}`, marker)
+	case kind == 2 && len(c.users) > 0:
+		id := c.users[c.random.IntN(len(c.users))]
+		r.method, r.path, r.category, r.event, r.id = "PUT", "/v1/users/"+id, "user", "user-updated", id
+		r.body = fmt.Sprintf(`{"lastName":%q}`, marker)
+	case kind == 3 && len(c.users) > 0:
+		i := c.random.IntN(len(c.users))
+		id := c.users[i]
+		c.users = append(c.users[:i], c.users[i+1:]...)
+		r.method, r.path, r.category, r.event, r.id, r.marker = "DELETE", "/v1/users/"+id, "user", "user-deleted", id, ""
+	case kind == 4 && len(c.waiting) > 0:
+		i := c.random.IntN(len(c.waiting))
+		id := c.waiting[i]
+		c.waiting = append(c.waiting[:i], c.waiting[i+1:]...)
+		r.path, r.body = "/api/commands/order/"+id+"/confirm", "{}"
+		r.category, r.event, r.id, r.marker = "order", "order-confirmed", id, ""
+	case kind == 5 && len(c.customers) > 0:
+		id := c.customers[c.random.IntN(len(c.customers))]
+		r.path, r.body = "/api/commands/customer/"+id+"/update", fmt.Sprintf(`{"lastName":%q}`, marker)
+		r.category, r.event, r.id = "customer", "customer-updated", id
+	default:
+		value := values[c.random.IntN(len(values))]
+		r.path, r.category, r.event, r.waits = "/orders", "order", "order-placed", value == waitingValue
+		r.body = fmt.Sprintf(`{"description":%q,"quantity":1,"email":"crash%d@example.org","firstName":"C","lastName":"Rash","value":%q}`,
+			marker, c.random.IntN(manyCustomers), value)
+	}
+	return r
+}
+
+const (
+	manyCustomers = 200       // about so many share the orders
+	waitingValue  = "1000.01" // waits until somebody confirms it
+)
+
+// values are what orders are worth; 0 has to be priced first, which nobody does.
+var values = []string{"1", "12.50", "999.99", "1000", waitingValue, "0"}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/deed-es/deed/examples/shop/rates"
+	"github.com/deed-es/deed/examples/shop/users"
+)
+
+// options are what the command line says.
+type options struct {
+	addr         string
+	store        string // URL of the engine
+	seed         int
+	welcomeDelay time.Duration
+	rates        string // ratesOffline or ratesECB
+	ecbURL       string
+}
+
+const (
+	ratesOffline = "offline"
+	ratesECB     = "ecb"
+)
+
+// parse reads the command line. What is wrong with it is said on out, once, and returned.
+func parse(args []string, out io.Writer) (options, error) {
+	var o options
+	var data string
+	flags := flag.NewFlagSet("shop", flag.ContinueOnError)
+	flags.SetOutput(out)
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`address` to serve on; port 0 takes a free one")
+	flags.StringVar(&data, "data", "data", "`directory` for the data; it is made if it is missing")
+	flags.StringVar(&o.store, "store", "", "`URL` of the store; empty: sqlite:shop.db in the data directory")
+	flags.IntVar(&o.seed, "seed", 0, "place so many sample orders if the store is empty")
+	flags.DurationVar(&o.welcomeDelay, "welcome-delay", users.WelcomeDelay, "how long after being created a user is welcomed")
+	flags.StringVar(&o.rates, "rates", ratesOffline, "where exchange rates come from: offline (a table shipped with the shop) or ecb")
+	flags.StringVar(&o.ecbURL, "ecb-url", rates.ECBDaily, "`URL` of the ECB's daily reference rates")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.store == "" {
+		o.store = "sqlite:" + filepath.Join(data, "shop.db")
+	}
+	return o, o.validate(flags.Args())
+}
+
+func (o options) validate(rest []string) error {
+	var errs []error
+	if len(rest) > 0 {
+		errs = append(errs, fmt.Errorf("unexpected arguments: %s", strings.Join(rest, " ")))
+	}
+	if o.seed < 0 {
+		errs = append(errs, errors.New("-seed must not be negative"))
+	}
+	if o.welcomeDelay < 0 {
+		errs = append(errs, errors.New("-welcome-delay must not be negative"))
+	}
+	if o.rates != ratesOffline && o.rates != ratesECB {
+		errs = append(errs, fmt.Errorf("-rates must be %s or %s", ratesOffline, ratesECB))
+	}
+	return errors.Join(errs...)
+}
+
+// source returns where exchange rates come from.
+func (o options) source() (rates.Rates, error) {
+	if o.rates == ratesECB {
+		return rates.NewECB(o.ecbURL), nil
+	}
+	return rates.NewOffline()
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+
+	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/examples/shop/customers"
+	"github.com/deed-es/deed/examples/shop/orders"
+	"github.com/deed-es/deed/examples/shop/rates"
+	"github.com/deed-es/deed/examples/shop/users"
+	"github.com/deed-es/deed/gateway"
+)
+
+// shop is everything wired together.
+type shop struct {
+	service  *deed.Service
+	gateway  *gateway.Gateway
+	ordering *ordering
+	seed     int // sample orders for an empty store
+}
+
+func newShop(s store, o options, logger *slog.Logger) (*shop, error) {
+	source, err := o.source()
+	if err != nil {
+		return nil, err
+	}
+	service, err := deed.NewService(deed.Config{Store: s, Views: s, Logger: logger},
+		users.Decider, users.View, users.HistoryView, users.Welcoming(o.welcomeDelay),
+		customers.Decider, customers.Addressing, customers.OverviewView, customers.FormView,
+		orders.Decider, orders.Placement, orders.View, orders.RequestView, orders.Confirmation,
+		rates.Reactor(source),
+	)
+	if err != nil {
+		return nil, err
+	}
+	gw, err := gateway.New(service, &gateway.Options{Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	ordering := newOrdering(service, s)
+	if err := gw.Handle(append(faces{service, ordering}.routes(), index(gw))...); err != nil {
+		return nil, err
+	}
+	return &shop{service: service, gateway: gw, ordering: ordering, seed: o.seed}, nil
+}
+
+// run serves on l, and keeps the service going, until ctx is done or something fails for good. Requests end before the
+// service does, so that those that wait for a view are still answered.
+func (s *shop) run(ctx context.Context, l net.Listener, stdout io.Writer) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	working, rest := context.WithCancel(context.WithoutCancel(ctx))
+	defer rest()
+	var served, worked, seeded error
+	var service, seeding sync.WaitGroup
+	service.Go(func() {
+		defer stop()
+		worked = s.service.Run(working)
+	})
+	fmt.Fprintf(stdout, "the shop answers on http://%s\n", l.Addr())
+	seeding.Go(func() {
+		if err := s.seedEmpty(ctx, stdout); err != nil && ctx.Err() == nil {
+			seeded = err
+			stop()
+		}
+	})
+	served = gateway.ServeListener(ctx, l, s.gateway)
+	stop()
+	seeding.Wait()
+	rest()
+	service.Wait()
+	return errors.Join(served, worked, seeded)
+}
