@@ -109,6 +109,11 @@ func (h *DecisionHandler[S, C, E]) once(ctx context.Context, req Request) (Recei
 	}
 	var f folded[S]
 	return h.retried(ctx, req, func() (Receipt, error) {
+		if req.At != Any {
+			if _, err := h.end(ctx, req); err != nil {
+				return Receipt{}, err
+			}
+		}
 		if f, err = h.read(ctx, matches, f); err != nil {
 			return Receipt{}, err
 		}
@@ -139,6 +144,9 @@ func (h *DecisionHandler[S, C, E]) attempt(ctx context.Context, req Request, cmd
 		return Receipt{}, err
 	}
 	b := Batch{Checks: []Check{condition}, Command: req.ref}
+	if req.ref.ID == "" { // writes with Any can be repeated after an unknown outcome only under a command's id
+		b.Command.ID = h.newID()
+	}
 	for i, e := range events {
 		b.Writes = addWrite(b.Writes, streamOf(e), encoded[i])
 	}
@@ -150,20 +158,29 @@ func (h *DecisionHandler[S, C, E]) attempt(ctx context.Context, req Request, cmd
 
 // nothing answers a decision without events: where the own stream stands, stored if the command has an id.
 func (h *DecisionHandler[S, C, E]) nothing(ctx context.Context, req Request, condition Check) (Receipt, error) {
-	version, position := Version(0), condition.After
-	for r, err := range h.store.Read(ctx, Query{Stream: req.Stream, Backward: true, Limit: 1}) {
-		if err != nil {
-			return Receipt{}, err
-		}
-		version, position = r.Version, max(r.Position, position)
-	}
-	if !req.At.holds(version) {
-		return Receipt{}, &ConflictError{Stream: req.Stream, Want: req.At, Actual: version}
+	end, err := h.end(ctx, req)
+	if err != nil {
+		return Receipt{}, err
 	}
 	if req.ref.ID != "" {
-		return h.append(ctx, Batch{Checks: []Check{{Stream: req.Stream, Version: version}, condition}, Command: req.ref})
+		return h.append(ctx, Batch{Checks: []Check{{Stream: req.Stream, Version: end.Version}, condition}, Command: req.ref})
 	}
-	return Receipt{Position: position, Streams: []StreamVersion{{req.Stream, version}}}, nil
+	return Receipt{Position: max(end.Position, condition.After), Streams: []StreamVersion{{req.Stream, end.Version}}}, nil
+}
+
+// end returns the last record of the thing's own stream; a *ConflictError if that is not the version asked for.
+func (h *DecisionHandler[S, C, E]) end(ctx context.Context, req Request) (Record, error) {
+	var last Record
+	for r, err := range h.store.Read(ctx, Query{Stream: req.Stream, Backward: true, Limit: 1}) {
+		if err != nil {
+			return last, err
+		}
+		last = r
+	}
+	if !req.At.holds(last.Version) {
+		return last, &ConflictError{Stream: req.Stream, Want: req.At, Actual: last.Version}
+	}
+	return last, nil
 }
 
 func addWrite(writes []Write, stream StreamID, e NewEvent) []Write {

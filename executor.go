@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 )
@@ -13,6 +14,7 @@ import (
 // by which the receiving stream takes each once. Its lock is the board's.
 type executor struct {
 	store    Engine
+	codec    Codec
 	parts    []string // whose effects it carries out
 	dispatch func(ctx context.Context, stream StreamID, command string, body []byte) error
 	board    *board
@@ -41,9 +43,9 @@ const (
 	effectPage    = 256
 )
 
-func newExecutor(store Engine, b *board, logger *slog.Logger) *executor {
+func newExecutor(store Engine, codec Codec, b *board, logger *slog.Logger) *executor {
 	return &executor{
-		store: store, board: b, logger: logger, wake: make(chan struct{}, 1), asked: 1,
+		store: store, codec: codec, board: b, logger: logger, wake: make(chan struct{}, 1), asked: 1,
 		busy: map[effectKey]bool{}, held: map[effectKey]*heldEffect{},
 	}
 }
@@ -99,8 +101,9 @@ func (x *executor) scan(ctx context.Context, workers *sync.WaitGroup) (bool, err
 		return false, err
 	}
 	passed := map[effectKey]bool{} // an earlier effect of the key waits already
+	full := false
 	q := EffectQuery{Parts: x.parts, Due: now, Limit: effectPage}
-	for full := false; !full; {
+	for !full {
 		page, err := x.store.Effects(ctx, q)
 		if err != nil {
 			return false, err
@@ -128,6 +131,9 @@ func (x *executor) scan(ctx context.Context, workers *sync.WaitGroup) (bool, err
 		if pending {
 			x.nextDue = next
 		}
+		if !full { // what failed and is not pending any more was cancelled or replaced
+			maps.DeleteFunc(x.held, func(key effectKey, _ *heldEffect) bool { return !passed[key] && !x.busy[key] })
+		}
 		x.scanned, again = asked, x.asked != asked
 	})
 	return again, nil
@@ -149,7 +155,7 @@ func (x *executor) start(ctx context.Context, effect PendingEffect, workers *syn
 	})
 	if started {
 		workers.Go(func() {
-			err := x.carryOut(ctx, effect)
+			err := guard(func() error { return x.carryOut(ctx, effect) })
 			x.done(ctx, key, effect, err)
 		})
 	}
@@ -182,7 +188,10 @@ func (x *executor) done(ctx context.Context, key effectKey, effect PendingEffect
 func (x *executor) await(ctx context.Context) bool {
 	x.board.mu.Lock()
 	retry, due, nextDue := x.board.retry, time.Time{}, x.nextDue
-	for _, held := range x.held {
+	for key, held := range x.held {
+		if x.busy[key] || len(x.busy) >= effectWorkers { // who is done says so
+			continue
+		}
 		if due.IsZero() || held.until.Before(due) {
 			due = held.until
 		}
@@ -251,7 +260,7 @@ func (x *executor) send(ctx context.Context, effect PendingEffect) error {
 		return x.own(ctx, effect, typeRefused, effectRefused{
 			Effect: effect.ID, Name: effect.Name, Stream: effect.Stream, Command: effect.CommandType, Code: refused.Code, Text: refused.Error(),
 		})
-	case errors.Is(err, ErrReused): // it was carried out when the command had another form
+	case errors.Is(err, ErrReused): // it was refused before, or carried out when the command had another form
 		return nil
 	}
 	return err
@@ -259,10 +268,18 @@ func (x *executor) send(ctx context.Context, effect PendingEffect) error {
 
 // own stores an event in the process's own stream, once for an effect.
 func (x *executor) own(ctx context.Context, effect PendingEffect, eventType string, v any) error {
-	write, err := ownEvent(effect, eventType, v)
+	e, err := ownEvent(effect, eventType, v, x.codec)
 	if err != nil {
 		return err
 	}
-	_, err = x.store.Append(ctx, Batch{Writes: []Write{write}, Command: CommandRef{ID: HashID(effect.ID, eventType), Hash: effect.ID}})
+	stream := processStream(effect.Part, effect.Key)
+	if e, err = x.codec.Encode(ctx, stream, e); err != nil {
+		return err
+	}
+	// Under the effect's own id: a refused command that is sent again is then known to have been answered.
+	_, err = x.store.Append(ctx, Batch{
+		Writes:  []Write{{Stream: stream, Version: Any, Events: []NewEvent{e}}},
+		Command: CommandRef{ID: effect.ID, Hash: HashID(effect.ID, eventType)},
+	})
 	return err
 }

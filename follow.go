@@ -38,7 +38,27 @@ func follow(ctx context.Context, log Reader, match []Match, after Position, step
 	return errors.New("following the log ended, which it must not")
 }
 
-// checkpointAfter is cp moved on over records, up to a position.
+// unstorable is a row or state that cannot be encoded.
+type unstorable struct{ err error }
+
+func (e *unstorable) Error() string { return e.err.Error() }
+func (e *unstorable) Unwrap() error { return e.err }
+
+// oneByOne steps over records each alone, to find the one after which a row or state is unstorable.
+func oneByOne(records []Record, to Position, step func(records []Record, to Position) error) error {
+	for i, r := range records {
+		err := step(records[i:i+1], r.Position)
+		if errors.As(err, new(*unstorable)) {
+			return &recordError{r, err}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return step(nil, to)
+}
+
+// after is c moved on over records, up to a position.
 func (c Checkpoint) after(info LogInfo, records []Record, to Position) Checkpoint {
 	c.Log, c.Incarnation, c.Position = info.ID, info.Incarnation, to
 	if len(records) > 0 {

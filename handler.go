@@ -45,7 +45,15 @@ func (h *Handler[S, C, E]) load(ctx context.Context, stream StreamID) (folded[S]
 	if err := errors.Join(h.fault, validStream(stream)); err != nil {
 		return folded[S]{}, err
 	}
-	f, _ := h.cache.get(stream)
+	f, cached := h.cache.get(stream)
+	if cached { // in turn: two folds that go on from one state may write to the same slice behind it
+		release, err := h.queue.enter(ctx, string(stream))
+		if err != nil {
+			return folded[S]{}, fmt.Errorf("load %s: %w", stream, err)
+		}
+		defer release()
+		f, _ = h.cache.get(stream)
+	}
 	f, err := h.readOn(ctx, stream, f)
 	if err != nil {
 		return folded[S]{}, fmt.Errorf("load %s: %w", stream, err)

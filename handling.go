@@ -112,13 +112,24 @@ func (c *commanding) retried(ctx context.Context, req Request, try func() (Recei
 	}
 	for attempt := 0; ; attempt++ {
 		receipt, err := try()
-		if !errors.Is(err, ErrConflict) || req.At != Any || attempt == maxAttempts {
+		if attempt == maxAttempts || !req.mayPass(err) {
 			return receipt, err
 		}
 		if err := pause(ctx, jittered(attempt, 100*time.Microsecond, 50*time.Millisecond)); err != nil {
 			return Receipt{}, err
 		}
 	}
+}
+
+// mayPass tells whether err is a conflict that another try may not have: not where a version was asked for, and not where
+// the domain itself said so.
+func (r Request) mayPass(err error) bool {
+	var refused *RejectedError
+	var conflict *ConflictError
+	if !errors.Is(err, ErrConflict) || r.At >= 0 || errors.As(err, &refused) {
+		return false
+	}
+	return !errors.As(err, &conflict) || conflict.Want != r.At
 }
 
 func (c *commanding) outcome(ctx context.Context, ref CommandRef) (Receipt, bool, error) {

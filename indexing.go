@@ -163,7 +163,11 @@ func (x indexing) value(name string, given any) (any, error) {
 		return nil, nil
 	}
 	if f.kind == indexJSON && v.Kind() != reflect.String {
-		return jsonScalar(v)
+		value, err := jsonScalar(v)
+		if err != nil {
+			return nil, invalid(name, fmt.Sprintf("cannot be compared with a %T: %v", given, err))
+		}
+		return value, nil
 	}
 	if v.Kind() == reflect.String {
 		return f.parse(name, v.String())

@@ -17,7 +17,7 @@ func (s *Service) category(name string) *category {
 	return c
 }
 
-func (d Decider[S, C, E]) install(_ context.Context, s *Service) error {
+func (d Decider[S, C, E]) install(s *Service) error {
 	if _, err := d.types(); err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (d Decider[S, C, E]) install(_ context.Context, s *Service) error {
 	return addCommands(c, kindDecider, d.Category, d.Commands, h.HandleAt)
 }
 
-func (d Decision[S, C, E]) install(_ context.Context, s *Service) error {
+func (d Decision[S, C, E]) install(s *Service) error {
 	if _, err := d.types(); err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func addCommands[C Command](c *category, kind, category string, commands []C, ha
 	return errors.Join(errs...)
 }
 
-func (p Projection[V, E]) install(ctx context.Context, s *Service) error {
+func (p Projection[V, E]) install(s *Service) error {
 	types, index, err := p.types()
 	if err != nil {
 		return err
@@ -83,13 +83,17 @@ func (p Projection[V, E]) install(ctx context.Context, s *Service) error {
 		return err
 	}
 	view := rawView{store: s.config.Views, ref: p.ref(), index: index}
-	checkpoint, err := s.config.Views.OpenView(ctx, ViewSpec{ViewRef: p.ref(), Index: p.Index, Log: s.Info()})
-	if err != nil {
-		return fmt.Errorf("projection %s: %w", p.Name, err)
-	}
 	s.views[p.Name] = view
 	progress := s.board.add(p.Name, kindProjection, p.ref().Version)
-	progress.maxLag, progress.position = p.MaxLag, checkpoint.Position
+	progress.maxLag = p.MaxLag
+	s.openings = append(s.openings, func(ctx context.Context) error {
+		checkpoint, err := s.config.Views.OpenView(ctx, ViewSpec{ViewRef: p.ref(), Index: p.Index, Log: s.Info()})
+		if err != nil {
+			return fmt.Errorf("projection %s: %w", p.Name, err)
+		}
+		progress.position = checkpoint.Position
+		return nil
+	})
 	run := &projector[V, E]{projection: p, events: types, view: view, log: s.log, info: s.Info(), codec: s.codec(), progress: progress}
 	s.loops = append(s.loops, loop{progress, run.fold})
 	s.model.Projections = append(s.model.Projections, ViewModel{
@@ -99,13 +103,13 @@ func (p Projection[V, E]) install(ctx context.Context, s *Service) error {
 	return nil
 }
 
-func (p Process[S, E]) install(ctx context.Context, s *Service) error {
+func (p Process[S, E]) install(s *Service) error {
 	types, err := p.types()
 	if err != nil {
 		return err
 	}
 	run := &processor[S, E]{process: p, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor}
-	if run.progress, err = s.register(ctx, kindProcess, p.Name, p.version(), p.From, run.spec); err != nil {
+	if run.progress, err = s.register(kindProcess, p.Name, p.version(), p.From, run.spec); err != nil {
 		return err
 	}
 	s.loops = append(s.loops, loop{run.progress, run.fold})
@@ -113,13 +117,13 @@ func (p Process[S, E]) install(ctx context.Context, s *Service) error {
 	return nil
 }
 
-func (r Reactor[E]) install(ctx context.Context, s *Service) error {
+func (r Reactor[E]) install(s *Service) error {
 	types, err := r.types()
 	if err != nil {
 		return err
 	}
 	run := &reacting[E]{reactor: r, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor}
-	if run.progress, err = s.register(ctx, kindReactor, r.Name, 1, r.From, run.spec); err != nil {
+	if run.progress, err = s.register(kindReactor, r.Name, 1, r.From, run.spec); err != nil {
 		return err
 	}
 	s.loops = append(s.loops, loop{run.progress, run.follow})
@@ -128,27 +132,30 @@ func (r Reactor[E]) install(ctx context.Context, s *Service) error {
 }
 
 // register makes a process or reactor known to the store, which fixes where it begins.
-func (s *Service) register(ctx context.Context, kind, name string, version int, from From, spec func(*Position) PartSpec) (*progress, error) {
+func (s *Service) register(kind, name string, version int, from From, spec func(*Position) PartSpec) (*progress, error) {
 	if s.engine == nil {
 		return nil, fmt.Errorf("%s %s: Config needs a Store that is an engine", kind, name)
 	}
 	if err := s.name(kind, name); err != nil {
 		return nil, err
 	}
-	begin, err := s.begin(ctx, from)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", kind, name, err)
-	}
-	state, err := s.engine.OpenPart(ctx, spec(begin))
-	if errors.Is(err, ErrNotFound) {
-		return nil, fmt.Errorf("%s %s is new to a log that has events already: say From, FromStart to handle them too or FromNow to leave them", kind, name)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", kind, name, err)
-	}
 	s.executor.parts = append(s.executor.parts, name)
 	progress := s.board.add(name, kind, version)
-	progress.position = state.Checkpoint.Position
+	s.openings = append(s.openings, func(ctx context.Context) error {
+		begin, err := s.begin(ctx, from)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", kind, name, err)
+		}
+		state, err := s.engine.OpenPart(ctx, spec(begin))
+		if errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("%s %s is new to a log that has events already: say From, FromStart to handle them too or FromNow to leave them", kind, name)
+		}
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", kind, name, err)
+		}
+		progress.position = state.Checkpoint.Position
+		return nil
+	})
 	return progress, nil
 }
 

@@ -22,7 +22,7 @@ func encodeJSON(v any) ([]byte, error) {
 		return nil, err
 	}
 	out := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
-	if replacedUTF8(out) {
+	if replacedUTF8(out) || !utf8.Valid(out) { // a MarshalJSON of its own can let anything through
 		return nil, invalid(fmt.Sprintf("%T", v), "holds text that is not valid UTF-8")
 	}
 	return out, nil
@@ -254,6 +254,9 @@ func jsonFields(t reflect.Type) map[string]reflect.StructField {
 		if tag == "-" || !f.IsExported() || f.Anonymous && tag == "" && baseKind(f.Type) == reflect.Struct {
 			continue
 		}
+		if len(f.Index) > 1 && underName(t, f.Index) {
+			continue
+		}
 		name := f.Name
 		if tag != "" {
 			name = tag
@@ -265,6 +268,17 @@ func jsonFields(t reflect.Type) map[string]reflect.StructField {
 	}
 	fieldCache.Store(t, fields)
 	return fields
+}
+
+// underName tells whether one of the embedded structs on the way to a field has a name of its own in JSON, or none at all.
+func underName(t reflect.Type, path []int) bool {
+	for i := 1; i < len(path); i++ {
+		tag, _, _ := strings.Cut(t.FieldByIndex(path[:i]).Tag.Get("json"), ",")
+		if tag != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func baseKind(t reflect.Type) reflect.Kind {

@@ -95,20 +95,16 @@ func processStream(name, key string) StreamID { return Stream(processCategory, n
 func processTag(name string) string { return processCategory + ":" + name }
 
 // ownEvent makes an event of a process's own stream. The effect's id makes the event's, so that a repetition is known.
-func ownEvent(effect PendingEffect, eventType string, v any) (Write, error) {
+func ownEvent(effect PendingEffect, eventType string, v any, codec Codec) (NewEvent, error) {
 	data, err := encodeJSON(v)
 	if err != nil {
-		return Write{}, err
+		return NewEvent{}, err
 	}
 	metadata, err := encodeMeta(Meta{CommandID: effect.ID, Correlation: effect.Correlation, Causation: effect.Causation})
-	if err != nil {
-		return Write{}, err
-	}
-	e := NewEvent{
+	return NewEvent{
 		ID: HashID(effect.ID, eventType), Type: eventType, Schema: 1, ContentType: jsonContent,
-		Data: data, Metadata: metadata, Tags: []string{processTag(effect.Part)},
-	}
-	return Write{Stream: processStream(effect.Part, effect.Key), Version: Any, Events: []NewEvent{e}}, nil
+		Data: data, Metadata: metadata, Tags: codecTags(codec, []string{processTag(effect.Part)}),
+	}, err
 }
 
 func (p Process[S, E]) version() int { return max(p.Version, 1) }
@@ -132,8 +128,8 @@ func (p Process[S, E]) types() (eventTypes[E], error) {
 }
 
 // match selects what the process follows: its events, and what is stored in its own streams.
-func (p Process[S, E]) match(types eventTypes[E]) []Match {
-	own := Match{Types: []string{typeWoken, typeRefused}, Tags: []string{processTag(p.Name)}}
+func (p Process[S, E]) match(types eventTypes[E], codec Codec) []Match {
+	own := Match{Types: []string{typeWoken, typeRefused}, Tags: codecTags(codec, []string{processTag(p.Name)})}
 	return []Match{{Types: types.names}, own}
 }
 

@@ -49,14 +49,24 @@ func (p *processor[S, E]) fold(ctx context.Context) error {
 		return err
 	}
 	p.stored, p.live = state.Checkpoint, state.Live
-	p.progress.reached(p.stored.Position)
-	return follow(ctx, p.log, p.process.match(p.events), p.stored.Position, func(records []Record, to Position) error {
+	p.progress.begins(p.stored.Position)
+	return follow(ctx, p.log, p.process.match(p.events, p.codec), p.stored.Position, func(records []Record, to Position) error {
 		return p.step(ctx, records, to)
 	})
 }
 
 // step folds records and commits. Where one fails for good, those before it are committed.
 func (p *processor[S, E]) step(ctx context.Context, records []Record, to Position) error {
+	err := p.together(ctx, records, to)
+	if !errors.As(err, new(*unstorable)) {
+		return err
+	}
+	p.states = map[string]*S{}
+	return oneByOne(records, to, func(records []Record, to Position) error { return p.together(ctx, records, to) })
+}
+
+// together folds records and commits what became of all of them.
+func (p *processor[S, E]) together(ctx context.Context, records []Record, to Position) error {
 	instances, failed := p.decode(ctx, records)
 	if failed != nil && !errors.As(failed, new(*recordError)) {
 		return failed
@@ -84,9 +94,10 @@ func (p *processor[S, E]) step(ctx context.Context, records []Record, to Positio
 		}
 	}
 	for key, position := range changed {
-		change, err := stateChange(key, *p.states[key], position)
+		var change StateChange
+		err := guard(func() (err error) { change, err = stateChange(key, *p.states[key], position); return err })
 		if err != nil {
-			return &recordError{Record{Position: position}, err}
+			return &unstorable{err}
 		}
 		c.States = append(c.States, change)
 	}

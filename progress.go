@@ -84,12 +84,18 @@ func (b *board) retryNow() {
 	})
 }
 
+// begins says that the loop starts after a position. What failed before is not forgotten until something is reached.
+func (p *progress) begins(position Position) {
+	p.board.update(func() { p.position, p.running, p.stopped, p.moved = position, true, false, time.Now() })
+}
+
+// reached says that everything up to a position is handled.
 func (p *progress) reached(position Position) {
 	p.board.update(func() {
 		if position > p.position {
 			p.moved = time.Now()
 		}
-		p.position, p.running = position, true
+		p.position = position
 		p.err, p.attempts, p.failed = nil, 0, Record{}
 	})
 }
@@ -115,7 +121,7 @@ const (
 // mend at all is returned.
 func (p *progress) keep(ctx context.Context, f func(context.Context) error) error {
 	for {
-		err := f(ctx)
+		err := guard(func() error { return f(ctx) })
 		var record *recordError
 		switch {
 		case ctx.Err() != nil:

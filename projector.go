@@ -47,7 +47,7 @@ func (p *projector[V, E]) fold(ctx context.Context) error {
 			return err
 		}
 	}
-	p.progress.reached(p.checkpoint.Position)
+	p.progress.begins(p.checkpoint.Position)
 	match := []Match{{Types: p.events.names}}
 	return follow(ctx, p.log, match, p.checkpoint.Position, func(records []Record, to Position) error {
 		return p.step(ctx, records, to)
@@ -62,6 +62,16 @@ type routed[E Event] struct {
 
 // step folds records and commits. Where one fails for good, those before it are committed.
 func (p *projector[V, E]) step(ctx context.Context, records []Record, to Position) error {
+	err := p.together(ctx, records, to)
+	if !errors.As(err, new(*unstorable)) {
+		return err
+	}
+	p.rows, p.dirty = map[string]*heldRow[V]{}, nil
+	return oneByOne(records, to, func(records []Record, to Position) error { return p.together(ctx, records, to) })
+}
+
+// together folds records and commits what became of all of them.
+func (p *projector[V, E]) together(ctx context.Context, records []Record, to Position) error {
 	events, failed := p.route(ctx, records)
 	if failed != nil && !errors.As(failed, new(*recordError)) {
 		return failed
@@ -150,8 +160,27 @@ func (p *projector[V, E]) hold(ctx context.Context, keys []string) error {
 	return nil
 }
 
-// apply folds one event into the rows it goes to.
+// apply folds one event into all of the rows it goes to, or none.
 func (p *projector[V, E]) apply(ctx context.Context, r routed[E]) error {
+	keys, err := p.keys(ctx, r)
+	if err != nil {
+		return err
+	}
+	next := make([]V, len(keys))
+	for i, key := range keys {
+		err := guard(func() error { next[i] = p.projection.Evolve(p.rows[key].value, r.Recorded); return nil })
+		if err != nil {
+			return &recordError{r.Record, fmt.Errorf("evolve row %s: %w", key, err)}
+		}
+	}
+	for i, key := range keys {
+		p.set(key, next[i], r.Position)
+	}
+	return nil
+}
+
+// keys returns the rows that an event goes to, each once.
+func (p *projector[V, E]) keys(ctx context.Context, r routed[E]) ([]string, error) {
 	var keys []string
 	for _, t := range r.targets {
 		if t.field == "" {
@@ -160,41 +189,31 @@ func (p *projector[V, E]) apply(ctx context.Context, r routed[E]) error {
 		}
 		found, err := p.where(ctx, t)
 		if errors.As(err, new(*InvalidError)) {
-			return &recordError{r.Record, err}
+			return nil, &recordError{r.Record, err}
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		keys = append(keys, found...)
 	}
-	for i, key := range keys {
-		if slices.Contains(keys[:min(i, len(r.targets))], key) {
-			continue
-		}
-		if err := p.evolve(key, r.Recorded); err != nil {
-			return err
-		}
+	if len(r.targets) > 1 {
+		slices.Sort(keys)
+		keys = slices.Compact(keys)
 	}
-	return nil
+	return keys, nil
 }
 
-func (p *projector[V, E]) evolve(key string, r Recorded[E]) error {
+func (p *projector[V, E]) set(key string, next V, position Position) {
 	row := p.rows[key]
-	var next V
-	err := guard(func() error { next = p.projection.Evolve(row.value, r); return nil })
-	if err != nil {
-		return &recordError{r.Record, fmt.Errorf("evolve row %s: %w", key, err)}
-	}
 	exists := !reflect.ValueOf(&next).Elem().IsZero()
 	if !exists && !row.exists && !row.dirty {
-		return nil
+		return
 	}
 	if !row.dirty {
 		row.dirty = true
 		p.dirty = append(p.dirty, key)
 	}
-	row.value, row.exists, row.position = next, exists, r.Position
-	return nil
+	row.value, row.exists, row.position = next, exists, position
 }
 
 // where returns the keys of the rows whose field has the value now: of the stored ones and of those of the step under way.
@@ -243,14 +262,16 @@ func (p *projector[V, E]) where(ctx context.Context, t Target) ([]string, error)
 // commit stores the changed rows and the mark.
 func (p *projector[V, E]) commit(ctx context.Context, records []Record, to Position) error {
 	if to == p.checkpoint.Position {
+		p.progress.reached(to)
 		return nil
 	}
 	c := ViewCommit{View: p.view.ref, From: p.checkpoint.Position, Checkpoint: p.checkpoint.after(p.info, records, to)}
 	for _, key := range p.dirty {
 		row := p.rows[key]
-		change, err := p.change(key, row)
+		var change RowChange
+		err := guard(func() (err error) { change, err = p.change(key, row); return err })
 		if err != nil {
-			return &recordError{Record{Position: row.position}, err}
+			return &unstorable{err}
 		}
 		c.Rows = append(c.Rows, change)
 	}

@@ -63,7 +63,7 @@ func (p *reacting[E]) follow(ctx context.Context) error {
 		return err
 	}
 	p.stored = state.Checkpoint
-	p.progress.reached(p.stored.Position)
+	p.progress.begins(p.stored.Position)
 	return follow(ctx, p.log, []Match{{Types: p.events.names}}, p.stored.Position, func(records []Record, to Position) error {
 		for _, r := range records {
 			if err := p.handle(ctx, r); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -29,7 +30,7 @@ type Config struct {
 
 // Part is what a service is made of: a Decider, Decision, Projection, Process, Reactor or Task.
 type Part interface {
-	install(ctx context.Context, s *Service) error
+	install(s *Service) error
 }
 
 // Service runs its parts over a log. All methods may be called by many goroutines at once.
@@ -45,6 +46,7 @@ type Service struct {
 	names      map[string]string // part name → kind
 	categories map[string]*category
 	views      map[string]rawView
+	openings   []func(ctx context.Context) error // what registers parts in the stores
 	loops      []loop
 }
 
@@ -73,7 +75,7 @@ const (
 )
 
 // NewService makes a service of parts. It registers them in the stores: from then on it is fixed where a process or reactor
-// begins. It returns everything that is wrong at once.
+// begins. It returns everything that is wrong with the parts at once, and registers nothing then.
 func NewService(cfg Config, parts ...Part) (*Service, error) {
 	s := &Service{
 		config: cfg, log: cfg.Log, logger: cfg.Logger, board: newBoard(),
@@ -89,7 +91,7 @@ func NewService(cfg Config, parts ...Part) (*Service, error) {
 		return nil, errors.New("new service: Config needs a Store, or a Log to read")
 	}
 	s.engine, _ = cfg.Store.(Engine)
-	s.executor = newExecutor(s.engine, s.board, s.logger)
+	s.executor = newExecutor(s.engine, s.codec(), s.board, s.logger)
 	s.executor.dispatch = func(ctx context.Context, stream StreamID, command string, body []byte) error {
 		_, err := s.Dispatch(ctx, stream, command, body)
 		return err
@@ -100,7 +102,12 @@ func NewService(cfg Config, parts ...Part) (*Service, error) {
 			errs = append(errs, errors.New("a part is nil"))
 			continue
 		}
-		errs = append(errs, part.install(context.Background(), s))
+		errs = append(errs, part.install(s))
+	}
+	if len(slices.DeleteFunc(errs, func(err error) bool { return err == nil })) == 0 {
+		for _, open := range s.openings {
+			errs = append(errs, open(context.Background()))
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("new service: %w", err)
@@ -131,14 +138,17 @@ func (s *Service) codec() Codec {
 // Run keeps the service's projections, processes, reactors, effects and tasks going until ctx is done, and returns nil
 // then. Before, it returns an error only for what retrying cannot mend. It ends the record in hand and leaves the backlog.
 func (s *Service) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var failed sync.Once
+	var failure error
 	var running sync.WaitGroup
 	for _, l := range s.loops {
 		running.Go(func() {
 			if err := l.progress.keep(ctx, l.run); err != nil {
 				s.logger.Error("a part stopped the service", "part", l.progress.name, "error", err)
-				cancel(err)
+				failed.Do(func() { failure = err })
+				cancel()
 			}
 		})
 	}
@@ -152,10 +162,7 @@ func (s *Service) Run(ctx context.Context) error {
 			p.running = false
 		}
 	})
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
-		return cause
-	}
-	return nil
+	return failure
 }
 
 const (

@@ -85,6 +85,9 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 		if part.Behind, err = s.behind(ctx, *part); err != nil {
 			return Status{}, err
 		}
+		if part.State == StateStalled && part.Behind <= stalledAfter { // it had nothing to do until just now
+			part.State = StateCatchingUp
+		}
 		limit := lags[i]
 		if limit == 0 {
 			limit = defaultMaxLag

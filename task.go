@@ -21,7 +21,7 @@ type Lease struct {
 	Token int64
 }
 
-func (t Task) install(_ context.Context, s *Service) error {
+func (t Task) install(s *Service) error {
 	if !validName(t.Name) || t.Run == nil {
 		return fmt.Errorf("task %q: needs a Name, %s, and Run", t.Name, nameForm)
 	}
@@ -31,7 +31,7 @@ func (t Task) install(_ context.Context, s *Service) error {
 	progress := s.board.add(t.Name, kindTask, 1)
 	progress.follows = false
 	s.loops = append(s.loops, loop{progress, func(ctx context.Context) error {
-		s.board.update(func() { progress.running = true })
+		s.board.update(func() { progress.running, progress.err = true, nil })
 		return guard(func() error { return t.Run(ctx, Lease{Part: t.Name, Token: 1}) })
 	}})
 	s.model.Tasks = append(s.model.Tasks, t.Name)

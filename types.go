@@ -83,7 +83,7 @@ func (t eventTypes[E]) decode(r Record) (E, error) {
 	if pointer {
 		ptr = reflect.New(typ.Elem())
 	}
-	if err := json.Unmarshal(r.Data, ptr.Interface()); err != nil {
+	if err := guard(func() error { return json.Unmarshal(r.Data, ptr.Interface()) }); err != nil {
 		return none, fmt.Errorf("decode %s at position %d: %w", r.Type, r.Position, err)
 	}
 	if !pointer {
