@@ -40,7 +40,7 @@ var faces = []string{"gateway", "console"}
 // domains are the pure packages of the examples; what lies below them (cmd, adapters) is not.
 var domains = []string{
 	"examples/cart",
-	"examples/shop/users", "examples/shop/customers", "examples/shop/orders", "examples/shop/analysis", "examples/shop/campaigns",
+	"examples/shop/money", "examples/shop/users", "examples/shop/customers", "examples/shop/orders", "examples/shop/analysis", "examples/shop/campaigns",
 }
 
 // testers are for tests, and may be built on package testing.
@@ -119,7 +119,7 @@ func TestArchDomainsArePure(t *testing.T) {
 				tree.checkForeign(t, f, own)
 			case !ok && standard(imported) && impure(imported):
 				t.Errorf("%s imports %s: a domain package has no I/O, no context and no randomness", f.name, imported)
-			case !ok && !standard(imported) && imported != "github.com/shopspring/decimal":
+			case !ok && !standard(imported) && imported != "github.com/govalues/decimal":
 				t.Errorf("%s imports %s: a domain package may have a decimal type, and no other module", f.name, imported)
 			}
 		})

@@ -10,7 +10,8 @@ import (
 )
 
 // This file is the contract between deed and its engines. Users of deed do not need it; who writes an engine does.
-// Everything in it may be called by many goroutines at once. Times are in UTC to the microsecond.
+// Everything in it may be called by many goroutines at once. Times are in UTC to the microsecond. A limit of 0 is none.
+// Values of index fields are ordered nil, false, true, numbers, texts by their bytes; rows with equal ones by key.
 
 // Engine is what a log's engine offers a service beyond Store.
 type Engine interface {
@@ -164,7 +165,8 @@ type ViewStore interface {
 	// ListRows returns the rows that q selects and the view's position, read together.
 	ListRows(ctx context.Context, view ViewRef, q RowQuery) ([]Row, Position, error)
 	// Changes returns changed rows after a cursor in the order of (Position, Key), removed ones with nil Data, at most limit,
-	// and the view's position, read together. ErrCursor if tombstones after the cursor are gone already.
+	// and the view's position, read together. ErrCursor if tombstones after the cursor are gone already; not for the zero
+	// cursor, whose holder knows of no rows.
 	Changes(ctx context.Context, view ViewRef, after ChangeCursor, limit int) ([]Row, Position, error)
 	// DropTombstones removes the tombstones of rows that were removed before t.
 	DropTombstones(ctx context.Context, t time.Time) error

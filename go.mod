@@ -3,10 +3,14 @@ module github.com/deed-es/deed
 go 1.26.0
 
 require (
-	github.com/gofrs/flock v0.13.0 // indirect
-	github.com/ncruces/go-sqlite3 v0.35.6 // indirect
+	github.com/gofrs/flock v0.13.0
+	github.com/govalues/decimal v0.1.36
+	github.com/ncruces/go-sqlite3 v0.35.6
+	golang.org/x/time v0.16.0
+)
+
+require (
 	github.com/ncruces/go-sqlite3-wasm/v6 v6.3.35304 // indirect
 	github.com/ncruces/julianday v1.0.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
-	golang.org/x/time v0.16.0 // indirect
 )

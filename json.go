@@ -169,7 +169,7 @@ func checkKeys(dec *json.Decoder, t reflect.Type, path string) error {
 		t = t.Elem()
 	}
 	if ptr := reflect.PointerTo(t); ptr.Implements(jsonUnmarshaler) || ptr.Implements(textUnmarshaler) {
-		return skipValue(dec)
+		return checkOwn(dec, t, path)
 	}
 	token, err := dec.Token()
 	if err != nil {
@@ -233,12 +233,22 @@ func checkArray(dec *json.Decoder, t reflect.Type, path string) error {
 	return err
 }
 
-func skipValue(dec *json.Decoder) error {
+// checkOwn reads a value of a type that decodes itself. What it says is said of the field at path: the type does not know
+// where it stands.
+func checkOwn(dec *json.Decoder, t reflect.Type, path string) error {
 	var raw json.RawMessage
 	if err := dec.Decode(&raw); err != nil {
 		return &MalformedError{err.Error()}
 	}
-	return nil
+	err := json.Unmarshal(raw, reflect.New(t).Interface())
+	if err == nil || path == "" {
+		return nil
+	}
+	var fault *InvalidError
+	if errors.As(err, &fault) {
+		return invalid(path, fault.Reason)
+	}
+	return invalid(path, strings.TrimPrefix(err.Error(), "json: "))
 }
 
 var fieldCache sync.Map // reflect.Type → map[string]reflect.StructField

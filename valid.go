@@ -68,6 +68,7 @@ func (b Batch) Validate(l Limits) error {
 		return invalid("writes", "nothing to store and nothing to check")
 	}
 	events, size := 0, 0
+	ids := map[string]bool{}
 	for i, w := range b.Writes {
 		if err := validStream(w.Stream); err != nil {
 			return err
@@ -91,6 +92,12 @@ func (b Batch) Validate(l Limits) error {
 				return err
 			}
 			size += w.Events[j].Size()
+			if ids[w.Events[j].ID] {
+				return invalid("id", fmt.Sprintf("event id %q stands twice in one append", w.Events[j].ID))
+			}
+			if len(b.Writes) > 1 || len(w.Events) > 1 {
+				ids[w.Events[j].ID] = true
+			}
 		}
 	}
 	if size > maxAppendBytes {

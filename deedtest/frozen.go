@@ -17,7 +17,7 @@ import (
 // events. The digest is kept in testdata/frozen; a run with DEED_UPDATE=1 in the environment writes it.
 func Frozen[S any, C deed.Command, E deed.Event](t testing.TB, d deed.Decider[S, C, E]) {
 	t.Helper()
-	got := fmt.Sprintf("version %d %s\n", max(d.Version, 1), digest(foldCorpus(d.Events, d.Evolve)))
+	got := fmt.Sprintf("version %d %s\n", max(d.Version, 1), digest(digestJSON(foldCorpus(d.Events, d.Evolve))))
 	path := filepath.Join("testdata", "frozen", d.Category)
 	if os.Getenv("DEED_UPDATE") != "" {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

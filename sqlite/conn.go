@@ -72,7 +72,7 @@ func (c *conn) close() {
 	}
 	defer func() { _ = recover() }() // a connection that ran out of memory may not even close
 	c.forget()
-	_ = c.Conn.Close()
+	_ = c.Close()
 }
 
 func (c *conn) forget() {

@@ -22,7 +22,7 @@ const childEnv = "DEED_SQLITE_TEST_OPEN"
 func TestMain(m *testing.M) {
 	if path := os.Getenv(childEnv); path != "" {
 		_, err := sqlite.Open(path, nil)
-		fmt.Println(errors.Is(err, deed.ErrLocked), err)
+		fmt.Fprintln(os.Stdout, errors.Is(err, deed.ErrLocked), err)
 		return
 	}
 	os.Exit(m.Run())

@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -75,7 +76,8 @@ func checkAgrees(t *testing.T, db deed.Engine, q deed.Query, all []deed.Record) 
 	}
 	first := filter(deed.Query{Match: q.Match, After: q.After, Limit: 1}, all)
 	_, err := db.Append(t.Context(), deed.Batch{Checks: []deed.Check{{Match: q.Match, After: q.After}}})
-	if broken, ok := err.(*deed.CheckError); ok != (len(first) == 1) || ok && all[broken.Position-1].ID != first[0] {
+	var broken *deed.CheckError
+	if ok := errors.As(err, &broken); ok != (len(first) == 1) || ok && all[broken.Position-1].ID != first[0] {
 		t.Fatalf("a check of %+v got %v, and %v is the first that matches", q, err, first)
 	}
 }

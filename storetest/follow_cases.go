@@ -248,7 +248,7 @@ func refusedIsNotFollowed(b *bed) {
 	f := b.follow(deed.Query{})
 	b.ok(of("order-1", 0, event("a", "x:1")))
 	b.conflict(put("order-1", 0, "no"), "order-1", 0, 1)
-	b.unmet(under(batch(write("order-2", 0, "no"), write("order-3", 0, "no")), without(0, tagged("x:1"))))
+	b.unmet(under(batch(write("order-2", 0, "no"), write("order-3", 0, "nor")), without(0, tagged("x:1"))))
 	b.invalid("no events", batch(write("order-2", 0, "no"), write("order-3", 0)))
 	b.ok(put("order-1", 1, "b"))
 	f.gets("a", "b")

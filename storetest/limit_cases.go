@@ -18,6 +18,7 @@ func limitCases() []storeCase {
 		{sentence: "JSON data and metadata are UTF-8", run: textIsUTF8},
 		{sentence: "an append without writes and checks, or with an empty write, is invalid", run: emptyIsInvalid},
 		{sentence: "a stream stands at most once in an append", run: streamOnce},
+		{sentence: "an event id stands at most once in an append", run: idOnce},
 		{sentence: "a version to expect is Any, Exists or not negative", run: versionsAreChecked},
 		{sentence: "a check has either a stream and its version or a match, never Any", run: checksAreChecked},
 		{sentence: "a command id is a word, and has to be there where a hash is", run: commandsAreChecked},
@@ -264,4 +265,9 @@ func oneBadEventRefusesAll(b *bed) {
 		b.Errorf("head went from %d to %d", first.Position, head)
 	}
 	b.ok(put("order-1", 1, "b", "c", "d"))
+}
+
+func idOnce(b *bed) {
+	b.invalid("an id twice in a write", batch(write("order-1", 0, "a", "a")))
+	b.invalid("an id in two writes", batch(write("order-1", 0, "a"), write("order-2", 0, "b", "a")))
 }

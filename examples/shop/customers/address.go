@@ -132,5 +132,5 @@ func (c Register) check(id string) error {
 	if err := CheckEmail(c.Email); err != nil {
 		return err
 	}
-	return CheckNames(c.FirstName, c.LastName, c.Location)
+	return checkNames(c.FirstName, c.LastName, c.Location)
 }

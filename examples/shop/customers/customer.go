@@ -123,7 +123,7 @@ func (c Customer) update(cmd Update, id string) ([]Event, error) {
 	if next == now {
 		return nil, nil
 	}
-	if err := CheckNames(next.FirstName, next.LastName, next.Location); err != nil {
+	if err := checkNames(next.FirstName, next.LastName, next.Location); err != nil {
 		return nil, err
 	}
 	return []Event{next}, nil
@@ -150,9 +150,9 @@ const (
 	maxBasedOn  = 255 // bytes
 )
 
-// CheckNames returns an *deed.InvalidError about the first field that a customer cannot have: both names are required, with
+// checkNames returns an *deed.InvalidError about the first field that a customer cannot have: both names are required, with
 // at most 100 characters each, and the location has at most 200.
-func CheckNames(first, last, location string) error {
+func checkNames(first, last, location string) error {
 	if err := checkName("firstName", first); err != nil {
 		return err
 	}

@@ -2,42 +2,40 @@ package money
 
 import (
 	"fmt"
-	"math/big"
+
+	"github.com/govalues/decimal"
 )
 
 // Rate is how much of one currency another is worth: exact, with up to six decimals, at least 0 and below 10,000. Its JSON
 // form is a string; a JSON number is read as well. The zero Rate is no rate.
-type Rate struct{ millionths int64 }
+type Rate struct{ value decimal.Decimal }
 
 const (
 	rateDigits   = 4
 	rateDecimals = 6
-	millionths   = 1_000_000
 )
 
 // ParseRate reads a rate in plain decimal notation. It returns a *deed.InvalidError about the field rate for anything else.
 func ParseRate(text string) (Rate, error) {
-	n, err := parse("rate", text, rateDigits, rateDecimals)
-	return Rate{n}, err
+	value, err := parse("rate", text, rateDigits, rateDecimals)
+	return Rate{value}, err
 }
 
-// Convert returns what a is worth at r, rounded to the nearest cent, half a cent up. It returns an error if the result is
-// too large for an Amount.
+// Convert returns what a is worth at r, rounded to the nearest cent, half a cent to the even one. It returns an error if
+// the result is too large to be exact.
 func (r Rate) Convert(a Amount) (Amount, error) {
-	product := new(big.Int).Mul(big.NewInt(a.cents), big.NewInt(r.millionths))
-	product.Add(product, big.NewInt(millionths/2))
-	product.Quo(product, big.NewInt(millionths))
-	if !product.IsInt64() {
-		return Amount{}, fmt.Errorf("convert %s at %s: the result is too large", a, r)
+	product, err := a.value.MulExact(r.value, amountDecimals)
+	if err != nil {
+		return Amount{}, fmt.Errorf("convert %s at %s: %w", a, r, err)
 	}
-	return Amount{product.Int64()}, nil
+	return Amount{product.Round(amountDecimals).Trim(0)}, nil
 }
 
 // IsZero tells whether r is no rate.
-func (r Rate) IsZero() bool { return r.millionths == 0 }
+func (r Rate) IsZero() bool { return r.value.IsZero() }
 
 // String returns r in plain decimal notation without needless zeros.
-func (r Rate) String() string { return format(r.millionths, rateDecimals) }
+func (r Rate) String() string { return r.value.String() }
 
 // MarshalJSON returns String as a JSON string.
 func (r Rate) MarshalJSON() ([]byte, error) { return []byte(`"` + r.String() + `"`), nil }
