@@ -90,6 +90,15 @@ type rejection struct{ code, text string }
 
 func (e *rejection) Error() string { return e.text }
 
+// As makes a refusal a *RejectedError wherever it is returned, not only by Decide.
+func (e *rejection) As(target any) bool {
+	refused, ok := target.(**RejectedError)
+	if ok {
+		*refused = &RejectedError{Code: e.code, Err: e}
+	}
+	return ok
+}
+
 // rejected turns an error of Decide into a *RejectedError.
 func rejected(err error) *RejectedError {
 	code := "rejected"

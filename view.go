@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 )
 
@@ -195,6 +196,7 @@ type listCursor struct {
 
 // listName tells lists apart: a cursor of one is of no use in another.
 func (v rawView) listName(where []Where, order string) string {
+	where = slices.SortedFunc(slices.Values(where), func(a, b Where) int { return strings.Compare(a.Field, b.Field) })
 	return HashID(v.ref.Name, fmt.Sprint(v.ref.Version), order, fmt.Sprint(where))
 }
 

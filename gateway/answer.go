@@ -78,14 +78,13 @@ func (c *Call) unchanged(tag string) bool {
 // leftoverTimeout is how long a client may take to send a body that nobody reads.
 const leftoverTimeout = 5 * time.Second
 
-// readWithin bounds how long the client may take to send; 0 takes the bound away.
+// readWithin bounds how long the client may take to send its body.
 func (c *Call) readWithin(d time.Duration) {
-	var deadline time.Time
-	if d > 0 {
-		deadline = time.Now().Add(d)
-	}
-	_ = http.NewResponseController(c.out.ResponseWriter).SetReadDeadline(deadline) // a recorder has none
+	_ = http.NewResponseController(c.out.ResponseWriter).SetReadDeadline(time.Now().Add(d)) // a recorder has none
 }
+
+// hangUp ends the connection after the answer: a server would else wait for the rest of the body before it answers.
+func (c *Call) hangUp() { c.Writer.Header()["Connection"] = []string{"close"} }
 
 // body returns the request's JSON text, unparsed.
 func (c *Call) body() ([]byte, error) {
@@ -95,6 +94,7 @@ func (c *Call) body() ([]byte, error) {
 	}
 	limit := c.gateway.options.MaxBody
 	if r.ContentLength > limit {
+		c.hangUp()
 		return nil, tooLarge(limit)
 	}
 	if r.ContentLength == 0 {
@@ -107,12 +107,12 @@ func (c *Call) body() ([]byte, error) {
 	case errors.As(err, &large):
 		return nil, tooLarge(limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.hangUp()
 		return nil, &Problem{Status: http.StatusRequestTimeout, Code: "timeout", Detail: "the body did not come in time"}
 	case err != nil:
 		return nil, &deed.MalformedError{Reason: "the body ended too early"}
 	}
-	c.read = true
-	c.readWithin(0)
+	c.read = true // with that the bound is gone: the server takes it away to listen for the client's end
 	return body, nil
 }
 

@@ -136,10 +136,12 @@ func TestRate(t *testing.T) {
 	for _, actor := range []string{"ann", "bob", ""} { // nobody is counted by address
 		s.wants(s.get("/healthz", "Actor", actor), 200)
 		s.wants(s.get("/healthz", "Actor", actor), 200)
-		r := s.get("/healthz", "Actor", actor)
-		s.problem(r, 429, "too-many-requests")
-		if seconds, err := strconv.Atoi(r.Header.Get("Retry-After")); err != nil || seconds < 900 || seconds > 1000 {
-			t.Errorf("Retry-After %q", r.Header.Get("Retry-After"))
+		for range 3 { // a request that was refused does not count
+			r := s.get("/healthz", "Actor", actor)
+			s.problem(r, 429, "too-many-requests")
+			if seconds, err := strconv.Atoi(r.Header.Get("Retry-After")); err != nil || seconds < 900 || seconds > 1000 {
+				t.Errorf("Retry-After %q", r.Header.Get("Retry-After"))
+			}
 		}
 	}
 }

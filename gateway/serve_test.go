@@ -142,26 +142,54 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// A body that does not come is not waited for, and neither is one that nobody reads.
-func TestSlowBody(t *testing.T) {
-	s := start(t, &gateway.Options{BodyTimeout: 20 * time.Millisecond})
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+// announce sends the head of a request with a JSON body, and the first of its bytes.
+func (s *site) announce(size, begin string) reply {
+	s.t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(s.t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{", joinPath)
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s", joinPath, size, begin)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	s.problem(reply{resp, body}, 408, "timeout")
+	return reply{resp, body}
+}
+
+// A body that does not come is not waited for, and no room is made for one that is too large.
+func TestSlowBody(t *testing.T) {
+	s := start(t, &gateway.Options{BodyTimeout: 20 * time.Millisecond})
+	s.problem(s.announce("20", "{"), 408, "timeout")
+	s.problem(s.announce("1000000000000000", ""), 413, "too-large")
 	if s.head() != 0 {
 		t.Error("something was stored")
 	}
+}
+
+// The time that a client has for a body is over once the body is there: handling it may take longer.
+func TestBodyTimeoutIsForTheBody(t *testing.T) {
+	s := start(t, &gateway.Options{BodyTimeout: 20 * time.Millisecond})
+	err := s.gw.Handle(gateway.Route{Method: "POST", Pattern: "/slow", Handle: func(c *gateway.Call) error {
+		var body newMember
+		if err := c.Decode(&body); err != nil {
+			return err
+		}
+		select {
+		case <-c.Context().Done():
+			return c.Context().Err()
+		case <-time.After(60 * time.Millisecond):
+			return c.Reply(200, body)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.wants(s.post("/slow", joinBody), 200)
 }
