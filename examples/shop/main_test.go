@@ -21,9 +21,9 @@ import (
 // patience bounds every wait; what takes longer hangs.
 const patience = 90 * time.Second
 
-// rounds is full, or a few where the race detector or -short makes full too slow.
+// rounds is full, or a few with -short.
 func rounds(full, few int) int {
-	if underRace || testing.Short() {
+	if testing.Short() {
 		return few
 	}
 	return full

@@ -107,10 +107,20 @@ func TestAnOrderIsThereAtOnceUnderLoad(t *testing.T) {
 	}
 	defer load.Wait()
 	defer done.Store(true)
-	for range rounds(1000, 100) {
-		id, placed := c.order(tea)
-		c.expect(c.get("/orders/"+id, placed), 200, "")
+	const clients = 8
+	all := rounds(1000, 100) / clients * clients
+	for range all / clients {
+		for _, a := range c.together(clients, func(int) (answer, error) {
+			placed, err := c.call("POST", "/orders", tea)
+			if err != nil || placed.status != 201 {
+				return placed, err
+			}
+			return c.call("GET", placed.header.Get("Location"), "", "Deed-Position", placed.position(), "Prefer", "wait=30")
+		}) {
+			c.expect(a, 200, "")
+		}
 	}
+	t.Logf("%d of %d orders were there at once, while 8 more clients placed others", all, all)
 }
 
 func TestConfirmation(t *testing.T) {
