@@ -71,6 +71,22 @@ func TestViewsOfAnotherLog(t *testing.T) {
 			want(t, "row", row, line{"ann", 14, 2})
 		})
 	})
+	t.Run("are refused where only what is not for them was lost", func(t *testing.T) {
+		file := inFile(t)
+		file.served([]deed.Part{accounts, lines}, func(s *running, _ *sqlite.DB) {
+			s.send(accounts.Send("1", open{"ann"}))
+			s.settle()
+		})
+		copyFile(t, file.path, file.path+".old")
+		file.served([]deed.Part{accounts, lines}, func(s *running, db *sqlite.DB) {
+			write(t, db, "noise-1", "noise", `{}`)
+			s.settle()
+		})
+		copyFile(t, file.path+".old", file.path)
+		file.during(func(db *sqlite.DB) {
+			wantErr(t, runs(t, db, accounts, lines), deed.ErrForked)
+		})
+	})
 	t.Run("end Run with the error of the part, and with nothing when Run is told to end", func(t *testing.T) {
 		db, _ := memory(t)
 		ctx, cancel := context.WithCancelCause(bounded(t))

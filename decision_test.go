@@ -198,6 +198,17 @@ func TestDecisionHandleAt(t *testing.T) {
 		_, err = h.HandleAt(ctx, "1", deed.Exists, register{"c@d"})
 		must(t, err)
 	})
+	t.Run("does not try again", func(t *testing.T) {
+		db, _ := memory(t)
+		appends := 0
+		store := &hooked{DB: db, onAppend: func(_ context.Context, b deed.Batch) (deed.Receipt, error) {
+			appends++
+			return deed.Receipt{}, &deed.CheckError{Check: b.Checks[0], Position: 1}
+		}}
+		_, err := uniqueEmail.Handler(store).HandleAt(bounded(t), "1", 0, register{"a@b"})
+		wantErr(t, err, deed.ErrConflict)
+		want(t, "appends", appends, 1)
+	})
 	t.Run("looks at the own stream where the events go elsewhere, too", func(t *testing.T) {
 		db, _ := memory(t)
 		d := uniqueEmail

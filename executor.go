@@ -146,7 +146,7 @@ func (x *executor) start(ctx context.Context, effect PendingEffect, workers *syn
 	x.board.update(func() {
 		held := x.held[key]
 		switch {
-		case x.busy[key] || held != nil && time.Now().Before(held.until):
+		case x.busy[key] || held != nil && held.effect.ID == effect.ID && time.Now().Before(held.until):
 		case len(x.busy) >= effectWorkers:
 			room = false
 		default:
@@ -154,12 +154,27 @@ func (x *executor) start(ctx context.Context, effect PendingEffect, workers *syn
 		}
 	})
 	if started {
-		workers.Go(func() {
-			err := guard(func() error { return x.carryOut(ctx, effect) })
-			x.done(ctx, key, effect, err)
-		})
+		workers.Go(func() { x.work(ctx, effect) })
 	}
 	return room
+}
+
+// work carries out an effect and then, without looking at those of other keys, the next ones of its key that are due.
+func (x *executor) work(ctx context.Context, effect PendingEffect) {
+	key := effectKey{effect.Part, effect.Key}
+	for n := 1; ; n++ {
+		err := guard(func() error { return x.carryOut(ctx, effect) })
+		if err == nil && n < effectPage && ctx.Err() == nil {
+			next, e := x.store.Effects(ctx, EffectQuery{Parts: []string{key.part}, Key: key.key, Due: x.store.Clock().Now(), Limit: 1})
+			if e == nil && len(next) > 0 {
+				x.board.update(func() { delete(x.held, key) })
+				effect = next[0]
+				continue
+			}
+		}
+		x.done(ctx, key, effect, err)
+		return
+	}
 }
 
 func (x *executor) done(ctx context.Context, key effectKey, effect PendingEffect, err error) {

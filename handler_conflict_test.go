@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/deed-es/deed"
 )
@@ -317,4 +318,44 @@ func TestLoadBesideCommands(t *testing.T) {
 		})
 	}
 	working.Wait()
+}
+
+// The same, step by step: Load folds an event of somebody else's behind the cached state, and a command is decided from that
+// state before Load is done.
+func TestLoadKeepsItsTurn(t *testing.T) {
+	db, _ := memory(t)
+	folding, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	d := accounts
+	d.Evolve = func(a account, e deed.Event) account {
+		a = a.evolve(e)
+		if e == (paid{100}) {
+			once.Do(func() {
+				close(folding)
+				<-goOn
+			})
+		}
+		return a
+	}
+	h := d.Handler(db)
+	for _, cmd := range []deed.Command{open{"ann"}, pay{1}, pay{1}, pay{1}} { // three payments, and room for a fourth
+		_, err := h.Handle(bounded(t), "1", cmd)
+		must(t, err)
+	}
+	write(t, db, "account-1", "account-paid", `{"amount":100}`)
+	loaded := make(chan account)
+	go func() {
+		state, _, err := h.Load(bounded(t), "1")
+		if err != nil {
+			t.Error(err)
+		}
+		loaded <- state
+	}()
+	<-folding
+	ctx, cancel := context.WithTimeout(bounded(t), 20*time.Millisecond)
+	defer cancel()
+	_, err := h.Handle(ctx, "1", pay{7})
+	wantErr(t, err, context.DeadlineExceeded) // it waits
+	close(goOn)
+	want(t, "payments", (<-loaded).Payments, []int{1, 1, 1, 100})
 }

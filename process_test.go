@@ -71,6 +71,17 @@ func TestProcess(t *testing.T) {
 		}
 		want(t, "pending", len(s.pending("keeper")), 0)
 	})
+	t.Run("reacts to the state after the event", func(t *testing.T) {
+		var seen []int
+		s := deedtest.Serve(t, accounts, keeps(func(d diary, _ deed.Recorded[deed.Event]) []deed.Effect {
+			seen = append(seen, len(d.Notes))
+			return nil
+		}))
+		s.Send(accounts.Send("1", open{"ann"}))
+		s.Send(accounts.Send("1", pay{1}))
+		s.Settle()
+		want(t, "notes", seen, []int{1, 2})
+	})
 	t.Run("learns of refusals, and can compensate", func(t *testing.T) {
 		p := keeps(when("account-opened", accounts.Send("1", pay{-1}).Named("fee")))
 		plain := p.Refused
@@ -84,7 +95,7 @@ func TestProcess(t *testing.T) {
 		states, err := s.Processes().States(s.Context(), "keeper", "", 10)
 		must(t, err)
 		want(t, "state", string(states[0].Data),
-			`{"notes":["account-opened 1","refused \"fee\" account-1 pay: pay account-1: there is not enough on the account (overdrawn)","account-renamed 2"]}`)
+			`{"notes":["account-opened 1","refused \"fee\" account-1 pay: there is not enough on the account (overdrawn)","account-renamed 2"]}`)
 		want(t, "own stream", types(t, s.DB, deed.Query{Stream: "process-keeper:1"}), []string{"effect-refused"})
 	})
 	t.Run("stops at a record that fails for good, with what came before it committed", func(t *testing.T) {
@@ -249,9 +260,7 @@ func TestProcessBegins(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "process keeper") || !strings.Contains(err.Error(), "From") {
 			t.Errorf("got %v, want it to ask for From", err)
 		}
-		react := func(p *deed.Reactor[deed.Event]) { p.React = noReaction }
-		r := deed.Reactor[deed.Event]{Name: "mailer", Events: accountEvents}
-		react(&r)
+		r := deed.Reactor[deed.Event]{Name: "mailer", Events: accountEvents, React: noReaction}
 		if _, err := deed.NewService(deed.Config{Store: db, Views: db}, accounts, r); err == nil || !strings.Contains(err.Error(), "From") {
 			t.Errorf("got %v, want it to ask for From", err)
 		}
@@ -262,9 +271,9 @@ func TestProcessBegins(t *testing.T) {
 		notes []string
 	}{
 		{"now", deed.FromNow(), []string{"account-paid 2"}},
-		{"start", deed.FromStart(), []string{"account-opened 1", "account-paid 2", "account-paid 3"}},
-		{"position", deed.FromPosition(2), []string{"account-paid 3", "account-paid 4"}},
-		{"beyond", deed.FromPosition(99), []string{"account-paid 5"}}, // the end of the log
+		{"start", deed.FromStart(), []string{"account-opened 1", "account-paid 2", "account-paid 3", "account-paid 4"}},
+		{"position", deed.FromPosition(2), []string{"account-paid 3", "account-paid 4", "account-paid 5"}},
+		{"beyond", deed.FromPosition(99), []string{"account-paid 6"}}, // the end of the log
 	} {
 		t.Run("from "+c.name, func(t *testing.T) {
 			p := keeps(react)
@@ -345,8 +354,13 @@ func TestProcessVersions(t *testing.T) {
 		folded++
 		return evolve(d, r)
 	}
-	file.served([]deed.Part{accounts, raised}, func(s *running, db *sqlite.DB) {
+	file.during(func(db *sqlite.DB) {
+		effects := 0
+		store := &hooked{DB: db, onCommitPart: func(c deed.PartCommit) error { effects += len(c.Effects); return nil }}
+		s := start(t, store, accounts, raised)
+		defer s.stop()
 		s.settle()
+		want(t, "effects, even such as would be taken for repetitions", effects, 0)
 		now, _ := s.Head(bounded(t))
 		want(t, "head", now, head)
 		want(t, "events folded", folded, 3)

@@ -125,7 +125,7 @@ func TestProjection(t *testing.T) {
 // A commit that fails for a reason that may pass is tried again, with what has come since; the status says so meanwhile.
 func TestProjectionRetries(t *testing.T) {
 	db, _ := memory(t)
-	var failing error = errors.New("the disk is full")
+	failing := errors.New("the disk is full")
 	tries := make(chan int, 100)
 	store := &hooked{DB: db, onCommitView: func(c deed.ViewCommit) error {
 		select {
