@@ -3,6 +3,7 @@ package deed
 import (
 	"container/list"
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -11,6 +12,12 @@ type folded[S any] struct {
 	state    S
 	version  Version
 	position Position
+}
+
+// behind tells whether err says that the stream has gone on from f, so that f only has to be read on.
+func (f folded[S]) behind(err error) bool {
+	var conflict *ConflictError
+	return errors.As(err, &conflict) && conflict.Actual > f.version
 }
 
 // stateCache keeps the states of the streams used last. What is in it may be stale; who uses it checks.

@@ -108,7 +108,7 @@ func (h *DecisionHandler[S, C, E]) once(ctx context.Context, req Request) (Recei
 		return Receipt{}, err
 	}
 	var f folded[S]
-	return h.retried(ctx, req, func() (Receipt, error) {
+	return h.retried(ctx, req, func(bool) (Receipt, error) {
 		if req.At != Any {
 			if _, err := h.end(ctx, req); err != nil {
 				return Receipt{}, err

@@ -68,18 +68,20 @@ func (h *Handler[S, C, E]) once(ctx context.Context, req Request) (Receipt, erro
 	if !ok {
 		return Receipt{}, invalid("command", fmt.Sprintf("%T is no command of %s", req.Command, h.decider.Category))
 	}
-	return h.retried(ctx, req, func() (Receipt, error) { return h.attempt(ctx, req, cmd) })
+	return h.retried(ctx, req, func(again bool) (Receipt, error) { return h.attempt(ctx, req, cmd, again) })
 }
 
-// attempt decides from the cached state where there is one. What then stores nothing is answered only once the stream was
-// found to end where the cache ends; a stale state that stores something is found out by the append.
-func (h *Handler[S, C, E]) attempt(ctx context.Context, req Request, cmd C) (Receipt, error) {
+// attempt decides from the cached state where there is one, read on if this is not the first attempt. What then stores
+// nothing is answered only once the stream was found to end where the cache ends; a stale state that stores something is
+// found out by the append.
+func (h *Handler[S, C, E]) attempt(ctx context.Context, req Request, cmd C, again bool) (Receipt, error) {
 	f, cached := h.cache.get(req.Stream)
-	if !cached {
+	if !cached || again {
 		var err error
 		if f, err = h.readOn(ctx, req.Stream, f); err != nil {
 			return Receipt{}, err
 		}
+		cached = false
 	}
 	p := h.plan(ctx, req, cmd, f)
 	if cached && len(p.batch.Writes) == 0 {
@@ -100,7 +102,9 @@ func (h *Handler[S, C, E]) attempt(ctx context.Context, req Request, cmd C) (Rec
 	}
 	receipt, err := h.append(ctx, p.batch)
 	if err != nil || receipt.Again {
-		h.cache.drop(req.Stream)
+		if !f.behind(err) {
+			h.cache.drop(req.Stream)
+		}
 		return receipt, err
 	}
 	if len(p.batch.Writes) > 0 {

@@ -101,7 +101,7 @@ func (c *commanding) start(ctx context.Context, id string, at Version, cmd Comma
 }
 
 // retried looks the command's outcome up, then tries until there is no conflict, alone among the commands for this stream.
-func (c *commanding) retried(ctx context.Context, req Request, try func() (Receipt, error)) (Receipt, error) {
+func (c *commanding) retried(ctx context.Context, req Request, try func(again bool) (Receipt, error)) (Receipt, error) {
 	release, err := c.queue.enter(ctx, string(req.Stream))
 	if err != nil {
 		return Receipt{}, err
@@ -111,7 +111,7 @@ func (c *commanding) retried(ctx context.Context, req Request, try func() (Recei
 		return receipt, err
 	}
 	for attempt := 0; ; attempt++ {
-		receipt, err := try()
+		receipt, err := try(attempt > 0)
 		if attempt == maxAttempts || !req.mayPass(err) {
 			return receipt, err
 		}
