@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Decision is a decider for a boundary wider than a stream (a dynamic consistency boundary): its state is folded from a
@@ -139,6 +140,7 @@ func (h *DecisionHandler[S, C, E]) attempt(ctx context.Context, req Request, cmd
 		}
 		return h.decision.Stream(req.Stream.ID(), e)
 	}
+	events = slices.Clone(events) // Decide may keep its own
 	encoded, err := encodeAll(ctx, h.commanding, h.events, req.Meta, events, streamOf)
 	if err != nil {
 		return Receipt{}, err
@@ -148,7 +150,11 @@ func (h *DecisionHandler[S, C, E]) attempt(ctx context.Context, req Request, cmd
 		b.Command.ID = h.newID()
 	}
 	for i, e := range events {
-		b.Writes = addWrite(b.Writes, streamOf(e), encoded[i])
+		stream := streamOf(e)
+		if stream.Category() == processCategory {
+			return Receipt{}, invalid("stream", fmt.Sprintf("%s is a process's own; nobody else writes there", stream))
+		}
+		b.Writes = addWrite(b.Writes, stream, encoded[i])
 	}
 	if req.At != Any {
 		b = b.at(req.Stream, req.At)

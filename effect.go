@@ -139,7 +139,7 @@ func (e Effect) change(o origin, place int) (EffectChange, error) {
 // dueAt counts from the record's recorded time, so that a late or repeated reaction has the same due time.
 func (e Effect) dueAt(r Record) time.Time {
 	switch {
-	case !e.due.IsZero():
+	case e.due.After(r.Time):
 		return e.due.Truncate(time.Microsecond)
 	case e.delay > 0:
 		return r.Time.Add(e.delay).Truncate(time.Microsecond)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/deedtest"
 	"github.com/deed-es/deed/sqlite"
 )
 
@@ -159,6 +160,38 @@ func TestEffectsHeld(t *testing.T) {
 		want(t, "the sick one, mended", payments(t, db, "1"), []string{`{"amount":1}`, `{"amount":2}`})
 		want(t, "held", len(s.effects().Held), 0)
 	})
+	t.Run("hold back later ones of their key, also such as are due at a time before theirs", func(t *testing.T) {
+		db, clock := memory(t)
+		var ill atomic.Bool
+		ill.Store(true)
+		p := keeps(func(_ diary, r deed.Recorded[deed.Event]) []deed.Effect {
+			switch r.Event.(type) {
+			case opened:
+				return []deed.Effect{accounts.Send(r.Stream.ID(), pay{1})}
+			case renamed:
+				return []deed.Effect{
+					accounts.Send(r.Stream.ID(), pay{2}).At(deedtest.Start.Add(-time.Hour)),
+					accounts.Send(r.Stream.ID(), pay{3}).At(r.Time.Add(-time.Nanosecond)),
+					accounts.Send(r.Stream.ID(), pay{4}).In(-time.Hour),
+					accounts.Send(r.Stream.ID(), pay{5}),
+				}
+			}
+			return nil
+		})
+		s := start(t, db, sick(&ill), p)
+		s.send(accounts.Send("1", open{"sick"}))
+		s.settle()
+		clock.Advance(time.Minute)
+		s.send(accounts.Send("1", rename{"sick"}))
+		s.settle()
+		want(t, "while the first is held", len(payments(t, db, "1")), 0)
+		pending := s.pending("keeper")
+		want(t, "pending", len(pending), 5)
+		want(t, "due, at the earliest when it was recorded", pending[1].Due, deedtest.Start.Add(time.Minute))
+		ill.Store(false)
+		s.settle()
+		want(t, "mended", payments(t, db, "1"), []string{`{"amount":1}`, `{"amount":2}`, `{"amount":3}`, `{"amount":4}`, `{"amount":5}`})
+	})
 	t.Run("are let go when they are cancelled", func(t *testing.T) {
 		db, _ := memory(t)
 		var ill atomic.Bool
@@ -277,7 +310,7 @@ func TestEffectsHeld(t *testing.T) {
 		s := startService(t, db, service)
 		s.send(accounts.Send("1", open{"ann"}))
 		s.settle()
-		want(t, "held", s.effects().Held[0].Error, "panic: in middleware")
+		want(t, "held", s.effects().Held[0].Error, "pay account-1: panic: in middleware")
 		panics.Store(false)
 		s.settle()
 		want(t, "payments", len(payments(t, db, "1")), 1)

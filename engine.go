@@ -193,7 +193,8 @@ type ViewCommit struct {
 	Rows       []RowChange // each key once
 }
 
-// RowChange is a row as it is to be; nil Data removes it and leaves a tombstone.
+// RowChange is a row as it is to be; nil Data removes it and leaves a tombstone, also where there was no row: a client of the
+// view as it was before it was made anew may have one.
 type RowChange struct {
 	Row
 	Index []any // nil, int64, float64, string or bool, one for each of ViewSpec.Index; empty when removed

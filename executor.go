@@ -53,6 +53,11 @@ func newExecutor(store Engine, codec Codec, b *board, logger *slog.Logger) *exec
 // notify says that there may be something to do.
 func (x *executor) notify() {
 	x.board.update(func() { x.asked++ })
+	x.rouse()
+}
+
+// rouse ends the wait for something to do.
+func (x *executor) rouse() {
 	select {
 	case x.wake <- struct{}{}:
 	default:
@@ -178,8 +183,12 @@ func (x *executor) work(ctx context.Context, effect PendingEffect) {
 }
 
 func (x *executor) done(ctx context.Context, key effectKey, effect PendingEffect, err error) {
+	if err != nil && ctx.Err() == nil {
+		x.logger.Warn("an effect failed and will be tried again", "part", effect.Part, "key", effect.Key, "effect", effect.ID, "error", err)
+	}
 	x.board.update(func() {
 		delete(x.busy, key)
+		x.asked++
 		if err == nil {
 			delete(x.held, key)
 			return
@@ -194,9 +203,8 @@ func (x *executor) done(ctx context.Context, key effectKey, effect PendingEffect
 		}
 		held.err, held.until = err, time.Now().Add(jittered(held.attempts, firstRetry, lastRetry))
 		held.attempts++
-		x.logger.Warn("an effect failed and will be tried again", "part", effect.Part, "key", effect.Key, "effect", effect.ID, "error", err)
 	})
-	x.notify()
+	x.rouse()
 }
 
 // await waits until there may be something to do; it returns false when ctx ends.
@@ -246,11 +254,29 @@ func (x *executor) retryNow() {
 	x.notify()
 }
 
+// lastWords is how long what is under way may take once the service is told to stop.
+const lastWords = 5 * time.Second
+
+// outliving is ctx but for its end, which comes so much later: what is begun is to be ended, and not to wait for ever.
+func outliving(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	release := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(by)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { release(); cancel() }
+}
+
 // carryOut does what an effect says and marks it done. Where the process stops in between, it is done again, and its id
 // tells the receiving stream.
 func (x *executor) carryOut(ctx context.Context, effect PendingEffect) error {
-	// What is begun is ended: the caller's end must not leave an outcome unknown.
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := outliving(ctx, lastWords)
+	defer cancel()
 	var err error
 	switch effectKind(effect.Kind) {
 	case effectSend:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Handler handles the commands of one decider: it loads, folds, decides and appends with the exact version, and tries
@@ -35,7 +36,8 @@ func (h *Handler[S, C, E]) HandleAt(ctx context.Context, id string, version Vers
 	return h.start(ctx, id, version, cmd, h.handle)
 }
 
-// Load returns the state and version of the thing with this id as they are now; the zero state and 0 if it is not there.
+// Load returns the state and version of the thing with this id as they are now; the zero state and 0 if it is not there. What
+// the state points to is the cache's own and must not be changed.
 func (h *Handler[S, C, E]) Load(ctx context.Context, id string) (S, Version, error) {
 	f, err := h.load(ctx, Stream(h.decider.Category, id))
 	return f.state, f.version, err
@@ -139,6 +141,7 @@ func (h *Handler[S, C, E]) plan(ctx context.Context, req Request, cmd C, f folde
 			batch:  Batch{Checks: []Check{{Stream: req.Stream, Version: f.version}}, Command: req.ref},
 		}
 	}
+	events = slices.Clone(events) // Decide may keep its own
 	encoded, err := encodeAll(ctx, h.commanding, h.events, req.Meta, events, func(E) StreamID { return req.Stream })
 	if err != nil {
 		return plan[S]{err: err}

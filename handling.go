@@ -93,7 +93,8 @@ func (c *commanding) start(ctx context.Context, id string, at Version, cmd Comma
 		sum := hashWords(string(req.Stream), cmd.CommandType(), string(body))
 		req.ref = CommandRef{ID: req.Meta.CommandID, Hash: hex.EncodeToString(sum[:])}
 	}
-	receipt, err := handle(ctx, req)
+	var receipt Receipt
+	err := guard(func() (err error) { receipt, err = handle(ctx, req); return err })
 	if err != nil {
 		return Receipt{}, fmt.Errorf("%s %s: %w", cmd.CommandType(), req.Stream, err)
 	}
@@ -142,20 +143,28 @@ func (c *commanding) outcome(ctx context.Context, ref CommandRef) (Receipt, bool
 	return log.Outcome(ctx, ref)
 }
 
-// append stores b. Where the outcome is unknown and the caller still waits, the same batch again tells it.
+// append stores b. Where the outcome is unknown and the caller still waits, the same batch again tells it: by its receipt,
+// or by a conflict, which says that it was not stored. Any other error leaves it unknown.
 func (c *commanding) append(ctx context.Context, b Batch) (Receipt, error) {
+	var unknown error
 	for attempt := 0; ; attempt++ {
 		receipt, err := c.store.Append(ctx, b)
-		if !errors.Is(err, ErrUnknown) || ctx.Err() != nil || attempt == 3 {
+		switch {
+		case err == nil, errors.Is(err, ErrConflict), errors.Is(err, ErrReused):
+			return receipt, err
+		case errors.Is(err, ErrUnknown):
+			unknown = err
+		case unknown == nil:
 			return receipt, err
 		}
-		if pause(ctx, jittered(attempt, time.Millisecond, 100*time.Millisecond)) != nil {
-			return receipt, err
+		if ctx.Err() != nil || attempt == 3 || pause(ctx, jittered(attempt, time.Millisecond, 100*time.Millisecond)) != nil {
+			return receipt, unknown
 		}
 	}
 }
 
-// encodeAll encodes the events that a request brought about, each for its stream.
+// encodeAll encodes the events that a request brought about, each for its stream, and puts in their place what will be read
+// back.
 func encodeAll[E Event](ctx context.Context, c commanding, types eventTypes[E], m Meta, events []E, streamOf func(E) StreamID) ([]NewEvent, error) {
 	metadata, err := encodeMeta(m)
 	if err != nil {
@@ -164,6 +173,9 @@ func encodeAll[E Event](ctx context.Context, c commanding, types eventTypes[E], 
 	encoded := make([]NewEvent, len(events))
 	for i, e := range events {
 		if encoded[i], err = types.encode(e, c.newID(), metadata, c.codec); err != nil {
+			return nil, err
+		}
+		if events[i], err = types.stored(encoded[i]); err != nil {
 			return nil, err
 		}
 		if encoded[i], err = c.codec.Encode(ctx, streamOf(events[i]), encoded[i]); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"time"
@@ -29,6 +30,7 @@ const (
 	indexInt             // int64
 	indexFloat           // float64
 	indexBool
+	indexTime // text of one width in UTC, so that it sorts
 	indexJSON // whatever scalar its JSON form is
 )
 
@@ -65,6 +67,9 @@ func newIndexing(row reflect.Type, names []string) (indexing, error) {
 }
 
 func kindOf(t reflect.Type) (indexKind, bool) {
+	if t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[*time.Time]() {
+		return indexTime, true
+	}
 	if t.Implements(jsonMarshaler) || t.Implements(textMarshaler) {
 		return indexJSON, true
 	}
@@ -125,10 +130,22 @@ func (f indexField) of(row reflect.Value) (any, error) {
 		return v.Bool(), nil
 	case f.kind == indexFloat:
 		return v.Float(), nil
+	case f.kind == indexTime:
+		return timeText(v.Interface().(time.Time)), nil
 	case v.CanUint():
-		return int64(v.Uint()), nil
+		return signed(v.Uint())
 	}
 	return v.Int(), nil
+}
+
+// timeText is t in the form in which an index holds times: equal instants are equal text, and later ones are greater.
+func timeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }
+
+func signed(n uint64) (any, error) {
+	if n > math.MaxInt64 {
+		return nil, fmt.Errorf("%d is more than an index holds", n)
+	}
+	return int64(n), nil
 }
 
 // jsonScalar is the value that v's JSON form is.
@@ -155,12 +172,12 @@ func (x indexing) value(name string, given any) (any, error) {
 	if !ok {
 		return nil, invalid(name, "is not an index field of this view")
 	}
-	if t, ok := given.(time.Time); ok {
-		given = t.Format(time.RFC3339Nano)
-	}
-	v := reflect.ValueOf(given)
 	if given == nil {
 		return nil, nil
+	}
+	v := reflect.ValueOf(given)
+	if t, ok := given.(time.Time); ok && f.kind == indexTime {
+		return timeText(t), nil
 	}
 	if f.kind == indexJSON && v.Kind() != reflect.String {
 		value, err := jsonScalar(v)
@@ -178,7 +195,7 @@ func (x indexing) value(name string, given any) (any, error) {
 	case f.kind == indexInt && v.CanInt():
 		return v.Int(), nil
 	case f.kind == indexInt && v.CanUint():
-		return int64(v.Uint()), nil
+		return signed(v.Uint())
 	case f.kind == indexFloat && v.CanFloat():
 		return v.Float(), nil
 	case f.kind == indexFloat && v.CanInt():
@@ -197,6 +214,10 @@ func (f indexField) parse(name, text string) (any, error) {
 		value, err = strconv.ParseFloat(text, 64)
 	case indexBool:
 		value, err = strconv.ParseBool(text)
+	case indexTime:
+		var t time.Time
+		t, err = time.Parse(time.RFC3339Nano, text)
+		value = timeText(t)
 	case indexText, indexJSON:
 	}
 	if err != nil {

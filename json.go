@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -165,6 +166,7 @@ var (
 
 // checkKeys reads one value and checks that the keys of its objects are exactly those that t has.
 func checkKeys(dec *json.Decoder, t reflect.Type, path string) error {
+	nullable := slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice}, t.Kind())
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -180,6 +182,10 @@ func checkKeys(dec *json.Decoder, t reflect.Type, path string) error {
 		return checkObject(dec, t, path)
 	case json.Delim('['):
 		return checkArray(dec, t, path)
+	case nil:
+		if !nullable {
+			return invalid(path, fmt.Sprintf("must be %s, not null", jsonKind(t)))
+		}
 	}
 	return nil
 }
@@ -224,10 +230,14 @@ func checkArray(dec *json.Decoder, t reflect.Type, path string) error {
 	if t.Kind() == reflect.Slice || t.Kind() == reflect.Array {
 		elem = t.Elem()
 	}
-	for dec.More() {
+	n := 0
+	for ; dec.More(); n++ {
 		if err := checkKeys(dec, elem, path); err != nil {
 			return err
 		}
+	}
+	if t.Kind() == reflect.Array && n != t.Len() {
+		return invalid(path, fmt.Sprintf("must be an array of %d, not of %d", t.Len(), n))
 	}
 	_, err := dec.Token()
 	return err

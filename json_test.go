@@ -32,6 +32,8 @@ type body struct {
 	When     time.Time        `json:"when"`
 	Raw      json.RawMessage  `json:"raw"`
 	Any      any              `json:"any"`
+	Pair     [2]int           `json:"pair"`
+	Plain    inner            `json:"plain"`
 	Untagged string
 	Hidden   string `json:"-"`
 	private  string //nolint:unused // what JSON does not see
@@ -48,7 +50,8 @@ func TestDecodeJSON(t *testing.T) {
 	for _, text := range []string{
 		`{}`, ` { } `, "{\n}\t", `{"text":"x","number":-128,"float":1e3,"flag":true}`,
 		`{"list":[{"a":1},{"b":2}],"map":{"x":{"a":1},"y":{"a":1}},"pointer":{"a":1}}`,
-		`{"pointer":null,"list":null,"map":null}`,
+		`{"pointer":null,"list":null,"map":null,"any":null,"raw":null}`,
+		`{"pair":[1,2],"any":[null,{"x":null}],"plain":{"a":1}}`,
 		`{"when":"2026-01-01T00:00:00Z","raw":{"what":1,"ever":2},"any":{"x":[1,{"y":2}]}}`,
 		`{"Untagged":"x","city":"rome","boxed":{"Inside":1}}`,
 		`{"text":"\ud83d\ude00 \\ud800 \u00e9"}`,
@@ -89,6 +92,23 @@ func TestDecodeJSON(t *testing.T) {
 		{`{"map":[]}`, "map", "must be an object, not array"},
 		{`{"pointer":"x"}`, "pointer", "must be an object, not string"},
 		{`{"when":"yesterday"}`, "when", `parsing time`},
+		{`{"text":null}`, "text", "must be a string, not null"},
+		{`{"number":null}`, "number", "must be a whole number in range, not null"},
+		{`{"float":null}`, "float", "must be a number, not null"},
+		{`{"flag":null}`, "flag", "must be true or false, not null"},
+		{`{"plain":null}`, "plain", "must be an object, not null"},
+		{`{"boxed":null}`, "boxed", "must be an object, not null"},
+		{`{"pair":null}`, "pair", "must be an array, not null"},
+		{`{"city":null}`, "city", "must be a string, not null"},
+		{`{"plain":{"b":null}}`, "plain.b", "not null"},
+		{`{"pointer":{"a":null}}`, "pointer.a", "not null"},
+		{`{"list":[{"a":1},null]}`, "list", "must be an object, not null"},
+		{`{"list":[{"a":null}]}`, "list.a", "not null"},
+		{`{"map":{"x":null}}`, "map.x", "must be an object, not null"},
+		{`{"pair":[1,null]}`, "pair", "must be a whole number in range, not null"},
+		{`{"pair":[]}`, "pair", "must be an array of 2, not of 0"},
+		{`{"pair":[1]}`, "pair", "must be an array of 2, not of 1"},
+		{`{"pair":[1,2,3]}`, "pair", "must be an array of 2, not of 3"},
 	} {
 		var got body
 		err := deed.DecodeJSON([]byte(c.text), &got)
@@ -161,6 +181,7 @@ func FuzzDecodeJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"text":"x","list":[{"a":1}],"map":{"k":{"b":2}},"pointer":null,"any":[1,"x",null,true,{}]}`, `{"text":"\ud83d\ude00"}`,
 		`{"text":"\ud800"}`, `{"when":"2026-01-01T00:00:00Z","raw":[1]}`, "\xff", `{"a":`, `{"boxed":{"Inside":1},"city":""}`, `{"number":1e2}`,
+		`{"pair":[1,2],"plain":null}`, `{"pair":[1]}`, `{"list":[null],"map":{"x":null},"when":null,"raw":null}`,
 	} {
 		f.Add([]byte(seed))
 	}

@@ -118,9 +118,6 @@ func (p Process[S, E]) types() (eventTypes[E], error) {
 	if p.Key == nil || p.Evolve == nil || p.React == nil {
 		errs = append(errs, errors.New("Key, Evolve, React: must be set"))
 	}
-	if types.knows(typeWoken) || types.knows(typeRefused) {
-		errs = append(errs, fmt.Errorf("Events: %s and %s are reserved; see Woken and Refused", typeWoken, typeRefused))
-	}
 	if err := errors.Join(errs...); err != nil {
 		return types, fmt.Errorf("process %s: %w", p.Name, err)
 	}

@@ -104,7 +104,24 @@ func (p *processor[S, E]) together(ctx context.Context, records []Record, to Pos
 	if err := p.commit(ctx, c, records[:len(instances)], to); err != nil {
 		return err
 	}
+	// The next step goes on from what is stored, as it would after a restart.
+	for _, change := range c.States {
+		if err := p.hold(change.Key, change.Data); err != nil {
+			return err
+		}
+	}
 	return failed
+}
+
+func (p *processor[S, E]) hold(key string, data []byte) error {
+	p.states[key] = new(S)
+	if data == nil {
+		return nil
+	}
+	if err := json.Unmarshal(data, p.states[key]); err != nil {
+		return fmt.Errorf("decode the state of %s: %w", key, err)
+	}
+	return nil
 }
 
 func (p *processor[S, E]) commit(ctx context.Context, c PartCommit, records []Record, to Position) error {
@@ -134,7 +151,10 @@ func (p *processor[S, E]) decode(ctx context.Context, records []Record) ([]insta
 		}
 		in := instance[E]{Recorded: Recorded[E]{Record: r}}
 		if r.Stream.Category() == processCategory {
-			_, in.key, _ = strings.Cut(r.Stream.ID(), ":")
+			in.key, _ = strings.CutPrefix(string(r.Stream), string(processStream(p.process.Name, "")))
+			if in.key == string(r.Stream) {
+				in.key = "" // somebody else's stream under our tag
+			}
 		} else if in.Event, err = p.events.decode(r); err == nil {
 			err = guard(func() error { in.key = p.process.Key(in.Recorded); return nil })
 		}
@@ -166,8 +186,8 @@ func (p *processor[S, E]) load(ctx context.Context, instances []instance[E]) err
 		return err
 	}
 	for key, data := range stored {
-		if err := json.Unmarshal(data, p.states[key]); err != nil {
-			return fmt.Errorf("decode the state of %s: %w", key, err)
+		if err := p.hold(key, data); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -172,10 +172,10 @@ func (p *progress) state(head Position) string {
 	switch {
 	case p.stopped:
 		return StateStopped
-	case p.err != nil:
-		return StateRetrying
 	case !p.running:
 		return StateOff
+	case p.err != nil:
+		return StateRetrying
 	case !p.follows || p.position >= head:
 		return StateLive
 	case time.Since(p.moved) > stalledAfter:

@@ -20,7 +20,8 @@ type Projection[V any, E Event] struct {
 	Key func(Recorded[E]) string
 	// Route may stand in place of Key where an event belongs to several rows.
 	Route func(Recorded[E]) []Target
-	// Index names the JSON fields of V that lists may filter and order by.
+	// Index names the JSON fields of V that lists may filter and order by. Times are ordered as times; a type with a JSON form
+	// of its own by that form, so decimals that are written as text are ordered as text.
 	Index []string
 	// Evolve returns the row after an event; the zero V removes it. It is pure.
 	Evolve func(V, Recorded[E]) V

@@ -26,6 +26,7 @@ type projector[V any, E Event] struct {
 // heldRow is a row in memory.
 type heldRow[V any] struct {
 	value    V
+	data     []byte // what was stored, of which value is still to be made; nil: value is there
 	exists   bool
 	position Position
 	dirty    bool
@@ -168,7 +169,14 @@ func (p *projector[V, E]) apply(ctx context.Context, r routed[E]) error {
 	}
 	next := make([]V, len(keys))
 	for i, key := range keys {
-		err := guard(func() error { next[i] = p.projection.Evolve(p.rows[key].value, r.Recorded); return nil })
+		row := p.rows[key]
+		if row.data != nil {
+			if row.value, err = decodeRow[V](p.view.ref.Name, Row{Key: key, Data: row.data}); err != nil {
+				return err
+			}
+			row.data = nil
+		}
+		err := guard(func() error { next[i] = p.projection.Evolve(row.value, r.Recorded); return nil })
 		if err != nil {
 			return &recordError{r.Record, fmt.Errorf("evolve row %s: %w", key, err)}
 		}
@@ -278,8 +286,10 @@ func (p *projector[V, E]) commit(ctx context.Context, records []Record, to Posit
 	if err := p.view.store.CommitView(ctx, c); err != nil {
 		return err
 	}
-	for _, key := range p.dirty {
-		p.rows[key].dirty = false
+	for i, key := range p.dirty {
+		// The next step goes on from what is stored, as it would after a restart.
+		row := p.rows[key]
+		*row = heldRow[V]{data: c.Rows[i].Data, exists: row.exists, position: row.position}
 	}
 	p.dirty, p.checkpoint = p.dirty[:0], c.Checkpoint
 	if len(p.rows) > heldRows {

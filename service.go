@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,6 +49,7 @@ type Service struct {
 	views      map[string]rawView
 	openings   []func(ctx context.Context) error // what registers parts in the stores
 	loops      []loop
+	running    atomic.Bool
 }
 
 // loop is what Run keeps going for a part.
@@ -75,7 +77,8 @@ const (
 )
 
 // NewService makes a service of parts. It registers them in the stores: from then on it is fixed where a process or reactor
-// begins. It returns everything that is wrong with the parts at once, and registers nothing then.
+// begins. It returns everything that is wrong with the parts themselves at once, and registers nothing then; what the
+// stores have against a part comes after that, and others may be registered already.
 func NewService(cfg Config, parts ...Part) (*Service, error) {
 	s := &Service{
 		config: cfg, log: cfg.Log, logger: cfg.Logger, board: newBoard(),
@@ -137,7 +140,12 @@ func (s *Service) codec() Codec {
 
 // Run keeps the service's projections, processes, reactors, effects and tasks going until ctx is done, and returns nil
 // then. Before, it returns an error only for what retrying cannot mend. It ends the record in hand and leaves the backlog.
+// A service runs once at a time; a second Run is an error.
 func (s *Service) Run(ctx context.Context) error {
+	if !s.running.CompareAndSwap(false, true) {
+		return errors.New("run: the service is running already")
+	}
+	defer s.running.Store(false)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var failed sync.Once
@@ -172,12 +180,12 @@ const (
 
 // tidy removes what has been kept long enough, again and again.
 func (s *Service) tidy(ctx context.Context) {
-	if s.engine == nil {
-		return
-	}
 	for {
-		before := s.engine.Clock().Now().Add(-keepFor)
-		err := s.engine.Forget(ctx, before)
+		before := s.clock().Now().Add(-keepFor)
+		var err error
+		if s.engine != nil {
+			err = s.engine.Forget(ctx, before)
+		}
 		if s.config.Views != nil {
 			err = errors.Join(err, s.config.Views.DropTombstones(ctx, before))
 		}
@@ -234,7 +242,7 @@ func (s *Service) Load(ctx context.Context, stream StreamID) (State, error) {
 // Log reads the service's log, through its codec.
 func (s *Service) Log() Reader { return decodingReader{s.log, s.codec()} }
 
-// Info identifies the log, and Head is the last position given out; both are zero where the log is not an engine's own.
+// Info identifies the log; it is zero where the Store is no engine.
 func (s *Service) Info() LogInfo {
 	if s.engine == nil {
 		return LogInfo{}
@@ -244,10 +252,21 @@ func (s *Service) Info() LogInfo {
 
 // Head is the last position given out.
 func (s *Service) Head(ctx context.Context) (Position, error) {
-	if s.engine == nil {
-		return 0, nil
+	if s.engine != nil {
+		return s.engine.Head(ctx)
 	}
-	return s.engine.Head(ctx)
+	for r, err := range s.log.Read(ctx, Query{Backward: true, Limit: 1}) {
+		return r.Position, err
+	}
+	return 0, nil
+}
+
+// clock is the engine's, or the machine's where there is none.
+func (s *Service) clock() Clock {
+	if s.engine == nil {
+		return SystemClock()
+	}
+	return s.engine.Clock()
 }
 
 // Settle returns when nothing is left to do: every part has handled the whole log, no effect is due, and what fails has

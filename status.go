@@ -99,14 +99,14 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 
 // behind is how long ago the oldest event after a part's position was recorded.
 func (s *Service) behind(ctx context.Context, part PartStatus) (time.Duration, error) {
-	if part.Lag == 0 || s.engine == nil {
+	if part.Lag == 0 {
 		return 0, nil
 	}
 	for r, err := range s.log.Read(ctx, Query{After: part.Position, Limit: 1}) {
 		if err != nil {
 			return 0, err
 		}
-		return max(s.engine.Clock().Now().Sub(r.Time), 0), nil
+		return max(s.clock().Now().Sub(r.Time), 0), nil
 	}
 	return 0, nil
 }

@@ -31,7 +31,7 @@ func (t Task) install(s *Service) error {
 	progress := s.board.add(t.Name, kindTask, 1)
 	progress.follows = false
 	s.loops = append(s.loops, loop{progress, func(ctx context.Context) error {
-		s.board.update(func() { progress.running, progress.err = true, nil })
+		s.board.update(func() { progress.running, progress.err, progress.attempts = true, nil, 0 })
 		return guard(func() error { return t.Run(ctx, Lease{Part: t.Name, Token: 1}) })
 	}})
 	s.model.Tasks = append(s.model.Tasks, t.Name)

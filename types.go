@@ -57,6 +57,9 @@ func newEventTypes[E Event](list []E) (eventTypes[E], error) {
 		if !validName(name) {
 			errs = append(errs, fmt.Errorf("Events: the type %q of %T must be %s", name, e, nameForm))
 		}
+		if name == typeWoken || name == typeRefused {
+			errs = append(errs, fmt.Errorf("Events: %q is reserved for processes", name))
+		}
 		if _, twice := types.byName[name]; twice {
 			errs = append(errs, fmt.Errorf("Events: %q is listed twice", name))
 			continue
@@ -94,6 +97,11 @@ func (t eventTypes[E]) decode(r Record) (E, error) {
 		return none, fmt.Errorf("decode %s at position %d: schema version %d is newer than %d, the newest known here", r.Type, r.Position, r.Schema, newest)
 	}
 	return e, nil
+}
+
+// stored returns e as it will be read back, once encoded: what its JSON form leaves out is left out of states too.
+func (t eventTypes[E]) stored(encoded NewEvent) (E, error) {
+	return t.decode(Record{NewEvent: encoded})
 }
 
 // encode returns e as it goes into the log.

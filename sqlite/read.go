@@ -66,8 +66,8 @@ func (r *reading) run(ctx context.Context) error {
 // follow reads up to the head and waits for news. It tells whether nothing that is selected can come any more.
 func (r *reading) follow(ctx context.Context) (ended bool, err error) {
 	stream := r.q.Stream
-	if r.q.Marks {
-		stream = "" // marks move with everything
+	if r.q.Marks || r.q.Before != 0 {
+		stream = "" // marks move with everything, and so does the head towards Before
 	}
 	news := r.db.news.next(stream) // before the head is looked at, so that nothing is missed
 	defer r.db.news.done(news)

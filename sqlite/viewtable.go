@@ -34,13 +34,15 @@ func createTable(v *storedView) string {
 	return b.String()
 }
 
-// write stores a row, or turns it into a tombstone; a row that was never there leaves none.
+// write stores a row, or turns it into a tombstone. A row that was never there leaves one too: a client of the view as it was
+// before it was made anew may have it.
 func (v *storedView) write(c *conn, row *deed.RowChange, now int64) error {
 	if row.Data == nil {
-		q := c.query("UPDATE " + v.table() + " SET position = ?, removed = ?, data = NULL" + v.columns(", f%d = NULL") + " WHERE key = ?")
+		q := c.query("INSERT INTO " + v.table() + " (key, position, removed) VALUES (?, ?, ?)" +
+			" ON CONFLICT (key) DO UPDATE SET position = excluded.position, removed = excluded.removed, data = NULL" + v.columns(", f%d = NULL"))
+		q.text(row.Key)
 		q.int(int64(row.Position))
 		q.int(now)
-		q.text(row.Key)
 		return q.exec()
 	}
 	q := c.query(v.upsert)

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"github.com/deed-es/deed"
 )
 
@@ -28,6 +30,7 @@ type writer struct {
 	ledger ledger
 	log    *slog.Logger
 	open   func() (*conn, error) // a new connection after a failure; nil: the connection is all there is
+	there  func() error          // whether the files are where they were when they were opened
 	shared *pool                 // in memory: the connection is borrowed from here for each group
 	conn   *conn
 	ended  chan struct{}
@@ -35,7 +38,7 @@ type writer struct {
 }
 
 func newWriter(l ledger, log *slog.Logger) *writer {
-	return &writer{queue: newQueue(), ledger: l, log: log, ended: make(chan struct{}), stop: make(chan struct{})}
+	return &writer{queue: newQueue(), ledger: l, log: log, there: func() error { return nil }, ended: make(chan struct{}), stop: make(chan struct{})}
 }
 
 // run works until the queue is closed.
@@ -71,16 +74,21 @@ func (w *writer) write(group []*job) {
 		}
 		return
 	}
+	release := w.borrow()
 	failure, unknown := w.attempt(group)
+	if unknown {
+		w.abandon()
+	}
+	release()
+	var before *beginError
 	switch {
 	case failure == nil:
 	case unknown:
 		w.log.Error("a commit failed; its outcome is unknown", "error", failure, "batches", len(group))
-		w.abandon()
-		err := fmt.Errorf("%w: %w", deed.ErrUnknown, failure)
-		for _, j := range group {
-			j.answer(err)
-		}
+		answer(group, fmt.Errorf("%w: %w", deed.ErrUnknown, failure))
+	case errors.As(failure, &before):
+		w.log.Error("a transaction could not begin", "error", failure, "batches", len(group))
+		answer(group, failure)
 	case len(group) == 1:
 		w.log.Error("a write failed and was rolled back", "error", failure)
 		group[0].answer(failure)
@@ -89,6 +97,25 @@ func (w *writer) write(group []*job) {
 		w.write(group[:half])
 		w.write(group[half:])
 	}
+}
+
+func answer(group []*job, err error) {
+	for _, j := range group {
+		j.answer(err)
+	}
+}
+
+// beginError is a transaction that could not begin: no batch of the group is to blame.
+type beginError struct{ err error }
+
+func (e *beginError) Error() string { return "begin: " + e.err.Error() }
+
+// Unwrap returns what went wrong; deed.ErrBusy too where somebody else has the right to write.
+func (e *beginError) Unwrap() []error {
+	if errors.Is(e.err, sqlite3.BUSY) {
+		return []error{deed.ErrBusy, e.err}
+	}
+	return []error{e.err}
 }
 
 // attempt runs the group's transaction once. With a failure nobody is answered; unknown tells that the transaction may be
@@ -101,14 +128,10 @@ func (w *writer) attempt(group []*job) (failure error, unknown bool) {
 			failure, unknown = fmt.Errorf("sqlite gave up: %v", r), committing
 		}
 	}()
-	c, release, err := w.borrow()
-	if err != nil {
-		return err, false
-	}
-	defer release()
+	c := w.conn
 	if err := c.query("BEGIN IMMEDIATE").exec(); err != nil {
 		w.undo(c)
-		return err, false
+		return &beginError{err}, false
 	}
 	w.ledger.begin()
 	for _, j := range group {
@@ -118,6 +141,10 @@ func (w *writer) attempt(group []*job) (failure error, unknown bool) {
 			return err, false
 		}
 		j.err = refusal
+	}
+	if err := w.there(); err != nil {
+		w.undo(c)
+		return err, false
 	}
 	committing = true
 	if err := c.query("COMMIT").exec(); err != nil {
@@ -130,13 +157,13 @@ func (w *writer) attempt(group []*job) (failure error, unknown bool) {
 	return nil, false
 }
 
-// borrow returns the connection and how to give it back.
-func (w *writer) borrow() (*conn, func(), error) {
+// borrow takes the connection from the readers, where it is theirs too, and returns how to give it back.
+func (w *writer) borrow() (release func()) {
 	if w.shared == nil {
-		return w.conn, func() {}, nil
+		return func() {}
 	}
 	w.shared.slots <- struct{}{}
-	return w.conn, func() { <-w.shared.slots }, nil
+	return func() { <-w.shared.slots }
 }
 
 // undo rolls back. A connection that cannot is given up; its transaction was not committed in any case.

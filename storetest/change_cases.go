@@ -15,6 +15,7 @@ func changeCases() []viewCase {
 	return []viewCase{
 		{"changes come in the order of position and key, each row once as it is last", changesInOrderOfPosition},
 		{"removed rows are changes without data", removedAreChanges},
+		{"a row removed that was never there is a change too", neverThereIsAChange},
 		{"changes in pages after a cursor are all changes", changesInPages},
 		{"a cursor without key is behind all rows of its position", cursorWithoutKey},
 		{"tombstones of rows removed before a time can be dropped, others stay", tombstonesAreDropped},
@@ -67,6 +68,13 @@ func removedAreChanges(b *viewBed) {
 	if r := rows[0]; string(r.Data) != `{"at":7}` {
 		b.Errorf("a changed row has data %q", r.Data)
 	}
+}
+
+// A view that is made anew may fold a row's beginning and its end in one step; who had the row before is told all the same.
+func neverThereIsAChange(b *viewBed) {
+	view := b.changed()
+	b.commit(view, 9, 10, deed.RowChange{Row: deed.Row{Key: "z", Position: 10}})
+	b.changes(view, deed.ChangeCursor{Position: 8}, 100, "z@10!")
 }
 
 func changesInPages(b *viewBed) {

@@ -53,11 +53,7 @@ func (m *memoryViews) CommitView(_ context.Context, c deed.ViewCommit) error {
 	}
 	v.checkpoint = c.Checkpoint
 	for _, r := range c.Rows {
-		_, found := v.rows[r.Key]
 		if delete(v.removed, r.Key); r.Data == nil {
-			if !found {
-				continue
-			}
 			v.removed[r.Key] = time.Now()
 		}
 		v.rows[r.Key] = r
