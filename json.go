@@ -271,7 +271,7 @@ func jsonFields(t reflect.Type) map[string]reflect.StructField {
 	fields := map[string]reflect.StructField{}
 	for _, f := range reflect.VisibleFields(t) {
 		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if tag == "-" || !f.IsExported() || f.Anonymous && tag == "" && baseKind(f.Type) == reflect.Struct {
+		if f.Tag.Get("json") == "-" || !f.IsExported() || f.Anonymous && tag == "" && baseKind(f.Type) == reflect.Struct {
 			continue
 		}
 		if len(f.Index) > 1 && underName(t, f.Index) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -48,14 +49,15 @@ type progress struct {
 
 // board is where loops tell how they stand, and where others wait for that to change.
 type board struct {
+	logger  *slog.Logger
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when anything changes
 	retry   chan struct{} // closed and replaced to end all waits between tries
 	loops   []*progress
 }
 
-func newBoard() *board {
-	return &board{changed: make(chan struct{}), retry: make(chan struct{})}
+func newBoard(logger *slog.Logger) *board {
+	return &board{logger: logger, changed: make(chan struct{}), retry: make(chan struct{})}
 }
 
 func (b *board) add(name, kind string, version int) *progress {
@@ -132,6 +134,7 @@ func (p *progress) keep(ctx context.Context, f func(context.Context) error) erro
 			return fmt.Errorf("%s %s: %w", p.kind, p.name, err)
 		case errors.As(err, &record):
 			p.board.update(func() { p.stopped, p.err, p.failed = true, err, record.record })
+			p.board.logger.Error("a part stopped at a record that it cannot handle", "kind", p.kind, "part", p.name, "error", err)
 			<-ctx.Done()
 			return nil
 		}
@@ -150,6 +153,7 @@ func (p *progress) backOff(ctx context.Context, err error, failed Record) bool {
 		attempt, retry = p.attempts, p.board.retry
 		p.attempts++
 	})
+	p.board.logger.Warn("a part failed and will try again", "kind", p.kind, "part", p.name, "attempt", attempt+1, "error", err)
 	timer := time.NewTimer(jittered(attempt, firstRetry, lastRetry))
 	defer timer.Stop()
 	select {

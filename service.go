@@ -23,6 +23,8 @@ type Config struct {
 	Codec Codec
 	// Middleware wraps the handling of every command, those of effects included; the first is the outermost.
 	Middleware []Middleware
+	// Keep is how long the outcomes of commands and the tombstones of rows are kept; 0 is a day.
+	Keep time.Duration
 	// Logger gets what goes wrong; nil: nothing is logged.
 	Logger *slog.Logger
 	// NewID makes event ids; nil: deed.NewID.
@@ -81,17 +83,21 @@ const (
 // stores have against a part comes after that, and others may be registered already.
 func NewService(cfg Config, parts ...Part) (*Service, error) {
 	s := &Service{
-		config: cfg, log: cfg.Log, logger: cfg.Logger, board: newBoard(),
+		config: cfg, log: cfg.Log, logger: cfg.Logger,
 		names: map[string]string{}, categories: map[string]*category{}, views: map[string]rawView{},
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
+	s.board = newBoard(s.logger)
 	if s.log == nil {
 		s.log = cfg.Store
 	}
 	if s.log == nil {
 		return nil, errors.New("new service: Config needs a Store, or a Log to read")
+	}
+	if cfg.Keep < 0 {
+		return nil, errors.New("new service: Config.Keep is negative")
 	}
 	s.engine, _ = cfg.Store.(Engine)
 	s.executor = newExecutor(s.engine, s.codec(), s.board, s.logger)
@@ -175,13 +181,17 @@ func (s *Service) Run(ctx context.Context) error {
 
 const (
 	tidyEvery = 10 * time.Minute
-	keepFor   = 24 * time.Hour // outcomes of commands, tombstones of rows
+	keepFor   = 24 * time.Hour
 )
 
 // tidy removes what has been kept long enough, again and again.
 func (s *Service) tidy(ctx context.Context) {
+	keep := s.config.Keep
+	if keep == 0 {
+		keep = keepFor
+	}
 	for {
-		before := s.clock().Now().Add(-keepFor)
+		before := s.clock().Now().Add(-keep)
 		var err error
 		if s.engine != nil {
 			err = s.engine.Forget(ctx, before)

@@ -29,7 +29,7 @@ func TestRun(t *testing.T) {
 		ended, cancel := context.WithCancel(bounded(t))
 		cancel() // were it not refused, it would end at once, and well
 		if err := s.Run(ended); err == nil || !strings.Contains(err.Error(), "running already") {
-			t.Errorf("a second Run returned %v, want it to be refused", err)
+			t.Fatalf("a second Run returned %v, want it to be refused", err)
 		}
 		s.send(accounts.Send("1", open{"ann"})) // the first goes on
 		s.settle()

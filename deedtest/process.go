@@ -3,6 +3,7 @@ package deedtest
 import (
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -110,7 +111,7 @@ func record[E deed.Event](t testing.TB, e E, stream deed.StreamID, at time.Time,
 	sameInJSON(t, e)
 	data, _ := deed.EncodeJSON(e)
 	return deed.Recorded[E]{Event: e, Record: deed.Record{
-		NewEvent: deed.NewEvent{ID: deed.HashID("event", string(rune(n))), Type: e.EventType(), Schema: 1, Data: data, Tags: tagsOf(e)},
+		NewEvent: deed.NewEvent{ID: deed.HashID("event", strconv.Itoa(n)), Type: e.EventType(), Schema: 1, Data: data, Tags: tagsOf(e)},
 		Stream:   stream, Version: deed.Version(n), Position: deed.Position(n), Time: at,
 	}}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -92,7 +93,7 @@ func (p ProjectionTest[V, E]) row(key string) (V, error) {
 		if v, ok := any(given.event).(interface{ EventVersion() int }); ok {
 			schema = v.EventVersion()
 		}
-		e := deed.NewEvent{ID: deed.HashID("given", string(rune(i))), Type: given.event.EventType(), Schema: schema, Data: data, Tags: tagsOf(given.event)}
+		e := deed.NewEvent{ID: deed.HashID("given", strconv.Itoa(i)), Type: given.event.EventType(), Schema: schema, Data: data, Tags: tagsOf(given.event)}
 		write := deed.Write{Stream: deed.Stream("thing", given.id), Version: deed.Any, Events: []deed.NewEvent{e}}
 		if _, err := s.DB.Append(s.Context(), deed.Batch{Writes: []deed.Write{write}}); err != nil {
 			p.t.Fatal(err)
