@@ -5,7 +5,10 @@ import (
 	"net/http"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/examples/shop/analysis"
+	"github.com/deed-es/deed/examples/shop/campaigns"
 	"github.com/deed-es/deed/examples/shop/customers"
+	"github.com/deed-es/deed/examples/shop/mail"
 	"github.com/deed-es/deed/examples/shop/orders"
 	"github.com/deed-es/deed/examples/shop/users"
 	"github.com/deed-es/deed/gateway"
@@ -15,6 +18,7 @@ import (
 type faces struct {
 	service  *deed.Service
 	ordering *ordering
+	mailbox  *mail.Mailbox // nil where mail goes to a mail server
 }
 
 func (f faces) routes() []gateway.Route {
@@ -47,7 +51,13 @@ func (f faces) routes() []gateway.Route {
 		},
 		{
 			Method: "GET", Pattern: "/customers/{email}", Summary: "the customer with an e-mail address", Query: []gateway.Parameter{},
-			Answers: map[int]any{200: customers.Overview{}}, Handle: f.customer,
+			Answers: map[int]any{200: customers.Overview{}},
+			Handle:  func(c *gateway.Call) error { return f.customer(c, customers.OverviewView.Name) },
+		},
+		{
+			Method: "GET", Pattern: "/customers/{email}/report", Summary: "what the customer with an e-mail address comes to",
+			Query: []gateway.Parameter{}, Answers: map[int]any{200: analysis.Report{}},
+			Handle: func(c *gateway.Call) error { return f.customer(c, analysis.ReportView.Name) },
 		},
 		{
 			Method: "POST", Pattern: "/orders", Summary: "places an order, and registers the customer if need be", Query: []gateway.Parameter{},
@@ -61,6 +71,27 @@ func (f faces) routes() []gateway.Route {
 			Method: "GET", Pattern: "/orders/{id}", Summary: "an order", Query: []gateway.Parameter{},
 			Answers: map[int]any{200: orders.Row{}},
 			Handle:  func(c *gateway.Call) error { return c.Row(orders.View.Name, c.Request.PathValue("id")) },
+		},
+		{
+			Method: "POST", Pattern: "/campaigns", Summary: "creates a campaign", Query: []gateway.Parameter{},
+			Body: campaigns.Create{}, Answers: map[int]any{201: campaignAnswer{}}, Handle: f.createCampaign,
+		},
+		{
+			Method: "POST", Pattern: "/campaigns/{id}/start", Summary: "starts a campaign", Query: []gateway.Parameter{},
+			Answers: map[int]any{200: campaignAnswer{}}, Handle: f.startCampaign,
+		},
+		{
+			Method: "GET", Pattern: "/campaigns", Summary: "a page of the campaigns", Query: gateway.ListQuery,
+			Answers: map[int]any{200: campaigns.Row{}}, Handle: func(c *gateway.Call) error { return c.List(campaigns.View.Name) },
+		},
+		{
+			Method: "GET", Pattern: "/campaigns/{id}", Summary: "a campaign", Query: []gateway.Parameter{},
+			Answers: map[int]any{200: campaigns.Row{}},
+			Handle:  func(c *gateway.Call) error { return c.Row(campaigns.View.Name, c.Request.PathValue("id")) },
+		},
+		{
+			Method: "GET", Pattern: "/mailbox", Summary: "the mails that were sent, where no mail server takes them", Query: []gateway.Parameter{},
+			Answers: map[int]any{200: mail.Contents{}}, Handle: f.mails,
 		},
 	}
 }
@@ -80,6 +111,11 @@ type userChange struct {
 }
 
 type userAnswer struct {
+	ID      string       `json:"id"`
+	Version deed.Version `json:"version"`
+}
+
+type campaignAnswer struct {
 	ID      string       `json:"id"`
 	Version deed.Version `json:"version"`
 }
@@ -132,8 +168,8 @@ func (f faces) deleteUser(c *gateway.Call) error {
 	return c.Reply(http.StatusNoContent, nil, receipt)
 }
 
-// customer asks the log whose the address is, and the view what is known of the owner.
-func (f faces) customer(c *gateway.Call) error {
+// customer asks the log whose the address is, and a view what is known of the owner.
+func (f faces) customer(c *gateway.Call, view string) error {
 	owner, err := f.ordering.owner(c.Context(), c.Request.PathValue("email"))
 	if err != nil {
 		return err
@@ -141,7 +177,7 @@ func (f faces) customer(c *gateway.Call) error {
 	if owner == "" {
 		return customers.ErrNone
 	}
-	return c.Row(customers.OverviewView.Name, owner)
+	return c.Row(view, owner)
 }
 
 func (f faces) placeOrder(c *gateway.Call) error {
@@ -155,6 +191,40 @@ func (f faces) placeOrder(c *gateway.Call) error {
 	}
 	c.Writer.Header().Set("Location", "/orders/"+id)
 	return c.Reply(http.StatusCreated, orderAnswer{ID: id}, receipt)
+}
+
+func (f faces) createCampaign(c *gateway.Call) error {
+	var body campaigns.Create
+	if err := c.Decode(&body); err != nil {
+		return err
+	}
+	id := c.NewID()
+	receipt, err := send(c.Command("create"), f.service, campaigns.Decider.Send(id, body))
+	if err != nil {
+		return err
+	}
+	c.Writer.Header().Set("Location", "/campaigns/"+id)
+	return c.Reply(http.StatusCreated, campaignAnswer{ID: id, Version: receipt.Version()}, receipt)
+}
+
+func (f faces) startCampaign(c *gateway.Call) error {
+	id, err := c.PathID("id")
+	if err != nil {
+		return err
+	}
+	receipt, err := send(c.Command("start"), f.service, campaigns.Decider.Send(id, campaigns.Start{}))
+	if err != nil {
+		return err
+	}
+	return c.Reply(http.StatusOK, campaignAnswer{ID: id, Version: receipt.Version()}, receipt)
+}
+
+// mails shows the mailbox. What a mail server took is not here.
+func (f faces) mails(c *gateway.Call) error {
+	if f.mailbox == nil {
+		return &gateway.Problem{Status: http.StatusNotFound, Code: "no-mailbox", Detail: "mail goes to a mail server, and is not kept here"}
+	}
+	return c.Reply(http.StatusOK, f.mailbox.Contents())
 }
 
 // index says what the shop answers to.

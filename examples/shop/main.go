@@ -1,4 +1,5 @@
-// Command shop is deed's reference system: users, customers and orders in one program, over HTTP, on one SQLite file.
+// Command shop is deed's reference system: users, customers, orders, analysis and campaigns in one program, over HTTP,
+// on one SQLite file.
 //
 //	go run ./examples/shop -addr 127.0.0.1:8080 -data ./data -seed 200
 package main

@@ -5,10 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/deed-es/deed/examples/shop/customers"
+	"github.com/deed-es/deed/examples/shop/mail"
 	"github.com/deed-es/deed/examples/shop/rates"
 	"github.com/deed-es/deed/examples/shop/users"
 )
@@ -21,6 +24,8 @@ type options struct {
 	welcomeDelay time.Duration
 	rates        string // ratesOffline or ratesECB
 	ecbURL       string
+	smtp         string // host:port of the mail server; empty: a mailbox in memory
+	mailFrom     string
 }
 
 const (
@@ -41,6 +46,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.DurationVar(&o.welcomeDelay, "welcome-delay", users.WelcomeDelay, "how long after being created a user is welcomed")
 	flags.StringVar(&o.rates, "rates", ratesOffline, "where exchange rates come from: offline (a table shipped with the shop) or ecb")
 	flags.StringVar(&o.ecbURL, "ecb-url", rates.ECBDaily, "`URL` of the ECB's daily reference rates")
+	flags.StringVar(&o.smtp, "smtp", "", "`host:port` of the mail server; empty: mail goes to a mailbox in memory, to be seen at /mailbox")
+	flags.StringVar(&o.mailFrom, "mail-from", "shop@example.org", "`address` that mail comes from")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -64,6 +71,14 @@ func (o options) validate(rest []string) error {
 	if o.rates != ratesOffline && o.rates != ratesECB {
 		errs = append(errs, fmt.Errorf("-rates must be %s or %s", ratesOffline, ratesECB))
 	}
+	if o.smtp != "" {
+		if _, _, err := net.SplitHostPort(o.smtp); err != nil {
+			errs = append(errs, fmt.Errorf("-smtp: %w", err))
+		}
+	}
+	if err := customers.CheckEmail(o.mailFrom); err != nil {
+		errs = append(errs, fmt.Errorf("-mail-from: %w", err))
+	}
 	return errors.Join(errs...)
 }
 
@@ -73,4 +88,14 @@ func (o options) source() (rates.Rates, error) {
 		return rates.NewECB(o.ecbURL), nil
 	}
 	return rates.NewOffline()
+}
+
+// mailer returns where mail goes, and the mailbox if it goes there.
+func (o options) mailer() (mail.Mailer, *mail.Mailbox, error) {
+	if o.smtp == "" {
+		mailbox := new(mail.Mailbox)
+		return mailbox, mailbox, nil
+	}
+	mailer, err := mail.NewSMTP(o.smtp, o.mailFrom)
+	return mailer, nil, err
 }

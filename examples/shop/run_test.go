@@ -120,9 +120,9 @@ func sampleOrders(t *testing.T, n int) map[string]orders.Row {
 	return rows
 }
 
-func sampleShop(t *testing.T, n int) (store, *shop) {
+func sampleShop(t *testing.T, n int, more ...string) (store, *shop) {
 	t.Helper()
-	o, err := parse([]string{"-data", t.TempDir(), "-seed", "60", "-welcome-delay", "1h"}, io.Discard)
+	o, err := parse(append([]string{"-data", t.TempDir(), "-seed", "60", "-welcome-delay", "1h"}, more...), io.Discard)
 	if err != nil || o.seed != n {
 		t.Fatal(o, err)
 	}
@@ -145,6 +145,8 @@ func TestTheCommandLine(t *testing.T) {
 		{[]string{"-seed", "-1"}, "-seed"},
 		{[]string{"-welcome-delay", "-1s"}, "-welcome-delay"},
 		{[]string{"-rates", "bank"}, "-rates"},
+		{[]string{"-smtp", "nowhere"}, "-smtp"},
+		{[]string{"-mail-from", "shop"}, "-mail-from"},
 		{[]string{"more"}, "more"},
 		{[]string{"-store", "postgres://localhost/shop"}, "no engine"},
 		{[]string{"-store", "shop.db"}, "no URL"},

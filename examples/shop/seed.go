@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,14 +13,15 @@ import (
 	"time"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/examples/shop/campaigns"
 	"github.com/deed-es/deed/examples/shop/customers"
 	"github.com/deed-es/deed/examples/shop/money"
 	"github.com/deed-es/deed/examples/shop/orders"
 	"github.com/deed-es/deed/examples/shop/users"
 )
 
-// seedEmpty fills an empty store with sample data: orders of several customers, and users, through the same commands as
-// everyone's. The same number gives the same data.
+// seedEmpty fills an empty store with sample data: orders of several customers, users, and campaigns, through the same
+// commands as everyone's. The same number gives the same data.
 func (s *shop) seedEmpty(ctx context.Context, out io.Writer) error {
 	if s.seed == 0 {
 		return nil
@@ -167,19 +169,101 @@ func (s *seeding) decideLater(id string, n int, value money.Amount) {
 	}
 }
 
-// settleWithin is how long the sample data waits for the processes, where others keep them busy.
-const settleWithin = 10 * time.Second
-
 func (s *seeding) finish() error {
-	ctx, cancel := context.WithTimeout(s.ctx, settleWithin)
-	defer cancel()
-	if err := s.service.Settle(ctx); err != nil && ctx.Err() == nil {
+	if err := s.settle(); err != nil {
 		return err
 	}
 	for _, command := range s.later {
 		err := s.send(command)
 		if refused := (*deed.RejectedError)(nil); err != nil && !errors.As(err, &refused) { // somebody else may have been at it
 			return err
+		}
+	}
+	if s.mailbox == nil { // sample mail is not for a mail server
+		return nil
+	}
+	if err := s.settle(); err != nil {
+		return err
+	}
+	return s.campaigns()
+}
+
+// settleWithin is how long the sample data waits for the processes, where others keep them busy.
+const settleWithin = 10 * time.Second
+
+func (s *seeding) settle() error {
+	ctx, cancel := context.WithTimeout(s.ctx, settleWithin)
+	defer cancel()
+	if err := s.service.Settle(ctx); err != nil && (ctx.Err() == nil || s.ctx.Err() != nil) {
+		return err
+	}
+	return nil
+}
+
+var sampleCampaigns = []campaigns.Create{
+	{
+		Name: "welcome to tea", Classification: customers.Bronze, Subject: "Ten bags of green tea with your next order",
+		Body: "Dear customer,\n\nwith your next order we send you ten bags of our green tea.\n\nYour shop\n",
+	},
+	{
+		Name: "spring harvest", Classification: customers.Silver, Subject: "The spring harvest is here",
+		Body: "Dear customer,\n\nthe first oolong of the year has arrived. It will not last long.\n\nYour shop\n",
+	},
+	{
+		Name: "tasting for friends", Classification: customers.Gold, Subject: "An evening with nine teas",
+		Body: "Dear customer,\n\nwe would like to invite you to taste nine teas with us.\n\nYour shop\n",
+	},
+}
+
+// campaigns makes a campaign for each class. The last is not started; some customers react to the others.
+func (s *seeding) campaigns() error {
+	for i, campaign := range sampleCampaigns {
+		id := s.NewID()
+		if err := s.send(campaigns.Decider.Send(id, campaign)); err != nil {
+			return err
+		}
+		if i == len(sampleCampaigns)-1 {
+			return nil
+		}
+		if err := s.send(campaigns.Decider.Send(id, campaigns.Start{})); err != nil {
+			return err
+		}
+		if err := s.settle(); err != nil {
+			return err
+		}
+		if err := s.react(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reactions are of every so many customers that a mail was sent to.
+var reactions = []struct {
+	every int
+	kind  string
+}{{2, "opened"}, {4, "replied"}}
+
+// react lets every second customer open a campaign's mail, and every fourth answer it.
+func (s *seeding) react(campaign string) error {
+	n := 0
+	q := deed.Query{Stream: deed.Stream(campaigns.Decider.Category, campaign), Match: []deed.Match{{Types: []string{campaigns.EmailSent{}.EventType()}}}}
+	for r, err := range s.service.Log().Read(s.ctx, q) {
+		if err != nil {
+			return err
+		}
+		var sent campaigns.EmailSent
+		if err := json.Unmarshal(r.Data, &sent); err != nil {
+			return err
+		}
+		n++
+		for _, reaction := range reactions {
+			if n%reaction.every != 0 {
+				continue
+			}
+			if err := s.send(campaigns.Mailing.Send(campaign, campaigns.RecordReaction{CustomerID: sent.CustomerID, Kind: reaction.kind})); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -10,7 +10,10 @@ import (
 	"sync"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/examples/shop/analysis"
+	"github.com/deed-es/deed/examples/shop/campaigns"
 	"github.com/deed-es/deed/examples/shop/customers"
+	"github.com/deed-es/deed/examples/shop/mail"
 	"github.com/deed-es/deed/examples/shop/orders"
 	"github.com/deed-es/deed/examples/shop/rates"
 	"github.com/deed-es/deed/examples/shop/users"
@@ -22,11 +25,16 @@ type shop struct {
 	service  *deed.Service
 	gateway  *gateway.Gateway
 	ordering *ordering
-	seed     int // sample orders for an empty store
+	mailbox  *mail.Mailbox // nil where mail goes to a mail server
+	seed     int           // sample orders for an empty store
 }
 
 func newShop(s store, o options, logger *slog.Logger) (*shop, error) {
 	source, err := o.source()
+	if err != nil {
+		return nil, err
+	}
+	mailer, mailbox, err := o.mailer()
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +43,9 @@ func newShop(s store, o options, logger *slog.Logger) (*shop, error) {
 		customers.Decider, customers.Addressing, customers.OverviewView, customers.FormView,
 		orders.Decider, orders.Placement, orders.View, orders.RequestView, orders.Confirmation,
 		rates.Reactor(source),
+		analysis.Classification, analysis.ClassificationsView, analysis.ReportView,
+		campaigns.Decider, campaigns.Mailing, campaigns.View,
+		mail.Audience(s, customers.OverviewView.View(s)), mail.Sending(s, mailer),
 	)
 	if err != nil {
 		return nil, err
@@ -44,10 +55,10 @@ func newShop(s store, o options, logger *slog.Logger) (*shop, error) {
 		return nil, err
 	}
 	ordering := newOrdering(service, s)
-	if err := gw.Handle(append(faces{service, ordering}.routes(), index(gw))...); err != nil {
+	if err := gw.Handle(append(faces{service, ordering, mailbox}.routes(), index(gw))...); err != nil {
 		return nil, err
 	}
-	return &shop{service: service, gateway: gw, ordering: ordering, seed: o.seed}, nil
+	return &shop{service: service, gateway: gw, ordering: ordering, mailbox: mailbox, seed: o.seed}, nil
 }
 
 // run serves on l, and keeps the service going, until ctx is done or something fails for good. Requests end before the

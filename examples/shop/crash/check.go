@@ -110,14 +110,30 @@ func (f *findings) checkRefusals(records []record) {
 
 // once are the events that stand in a stream at most once. All but the first come of processes and reactors alone, or may.
 var once = map[string]bool{
-	"user-created": true, "customer-registered": true, "order-placed": true,
+	"user-created": true, "customer-registered": true, "order-placed": true, "campaign-created": true, "campaign-started": true,
 	"user-welcomed": true, "order-confirmed": true, "order-confirmation-required": true, "order-usd-value-added": true,
 	"effect-refused": true,
+}
+
+// mailEvents are the events of one customer's mail, of which a campaign's stream holds many: each at most once for a mail.
+var mailEvents = map[string]bool{
+	"campaign-email-requested": true, "campaign-email-sent": true, "campaign-email-skipped": true, "campaign-email-failed": true,
+}
+
+// mail names the mail that the record is about.
+func (r record) mail() string { return "the mail of " + string(r.Stream) + " to " + r.customer() }
+
+// basedOn is the stream of the order that a classification is based on.
+func (r record) basedOn() string {
+	var data struct{ BasedOn string }
+	_ = json.Unmarshal(r.Data, &data) // checkMarkers sees to it that all data is JSON
+	return data.BasedOn
 }
 
 // effects are the events that processes and reactors bring about.
 var effects = map[string]bool{
 	"user-welcomed": true, "order-confirmed": true, "order-confirmation-required": true, "order-usd-value-added": true,
+	"customer-classified": true, "campaign-email-sent": true, "campaign-email-skipped": true, "campaign-email-failed": true,
 }
 
 // checkOnce: what happens to a thing once happened once, and an e-mail address has one customer.
@@ -127,8 +143,16 @@ func (f *findings) checkOnce(records []record) {
 		if effects[r.Type] {
 			f.effects++
 		}
-		name := string(r.Stream) + " " + r.Type
-		if once[r.Type] && seen[name] {
+		name := ""
+		switch {
+		case once[r.Type]:
+			name = string(r.Stream) + " " + r.Type
+		case mailEvents[r.Type]:
+			name = r.mail() + " " + r.Type
+		case r.Type == "customer-classified":
+			name = string(r.Stream) + " for " + r.basedOn()
+		}
+		if name != "" && seen[name] {
 			f.double("%s in %s, at position %d", r.Type, r.Stream, r.Position)
 		}
 		seen[name] = true
@@ -164,13 +188,15 @@ func (f *findings) checkAcknowledged(records []record, requests []*request) {
 func (f *findings) checkMarkers(records []record, requests []*request) {
 	count := map[string]int{}
 	for _, r := range records {
-		var data struct{ Description, FirstName, LastName string }
+		var data struct{ Description, FirstName, LastName, Name string }
 		if err := json.Unmarshal(r.Data, &data); err != nil {
 			f.fault("%s at position %d: %v", r.Type, r.Position, err)
 		}
 		switch r.Type {
 		case "order-placed":
 			count[data.Description]++
+		case "campaign-created":
+			count[data.Name]++
 		case "user-created":
 			count[data.FirstName]++
 		case "user-updated", "customer-updated":

@@ -22,13 +22,16 @@ type client struct {
 	found        int // those of them that an earlier try had done
 	fault        error
 
-	users     []string // that are there, and this client's own
-	waiting   []string // orders that wait for confirmation, and this client's own
-	customers []string // of this client's orders
+	users     []string        // that are there, and this client's own
+	waiting   []string        // orders that wait for confirmation, and this client's own
+	customers []string        // of this client's orders
+	created   []string        // campaigns that are not started
+	started   []string        // campaigns that are
+	mails     map[string]bool // campaign and customer
 }
 
 func newClient(n int, seed uint64) *client {
-	return &client{n: n, random: rand.New(rand.NewPCG(seed, uint64(n)+1))}
+	return &client{n: n, mails: map[string]bool{}, random: rand.New(rand.NewPCG(seed, uint64(n)+1))}
 }
 
 const answerWithin = 20 * time.Second
@@ -128,6 +131,10 @@ func (c *client) settle(r *request) {
 		if r.waits {
 			c.waiting = append(c.waiting, r.id)
 		}
+	case "campaign-created":
+		c.created = append(c.created, r.id)
+	case "campaign-started":
+		c.started = append(c.started, r.id)
 	}
 }
 
@@ -136,7 +143,7 @@ func (c *client) next() *request {
 	c.made++
 	marker := fmt.Sprintf("c%dr%d", c.n, c.made)
 	r := &request{key: "key-" + marker, method: "POST", marker: marker}
-	switch kind := c.random.IntN(10); {
+	switch kind := c.random.IntN(12); {
 	case kind < 2:
 		r.path, r.category, r.event = "/v1/users", "user", "user-created"
 		r.body = fmt.Sprintf(`{"firstName":%q,"lastName":"Crash"}`, marker)
@@ -159,6 +166,14 @@ func (c *client) next() *request {
 		id := c.customers[c.random.IntN(len(c.customers))]
 		r.path, r.body = "/api/commands/customer/"+id+"/update", fmt.Sprintf(`{"lastName":%q}`, marker)
 		r.category, r.event, r.id = "customer", "customer-updated", id
+	case kind == 6 && len(c.created) == 0:
+		r.path, r.category, r.event = "/campaigns", "campaign", "campaign-created"
+		r.body = fmt.Sprintf(`{"name":%q,"classification":"bronze","subject":"Crash","body":"Crash."}`, marker)
+	case kind == 6:
+		id := c.created[0]
+		c.created = c.created[1:]
+		r.path, r.category, r.event, r.id, r.marker = "/campaigns/"+id+"/start", "campaign", "campaign-started", id, ""
+	case kind == 7 && c.mail(r):
 	default:
 		value := values[c.random.IntN(len(values))]
 		r.path, r.category, r.event, r.waits = "/orders", "order", "order-placed", value == waitingValue
@@ -166,6 +181,22 @@ func (c *client) next() *request {
 			marker, c.random.IntN(manyCustomers), value)
 	}
 	return r
+}
+
+// mail makes r the request for a mail that was not asked for before, if there is one to be had. Nobody permits mail, so that
+// what becomes of it is that it is skipped.
+func (c *client) mail(r *request) bool {
+	if len(c.started) == 0 || len(c.customers) == 0 {
+		return false
+	}
+	id, customer := c.started[c.random.IntN(len(c.started))], c.customers[c.random.IntN(len(c.customers))]
+	if c.mails[id+" "+customer] {
+		return false
+	}
+	c.mails[id+" "+customer] = true
+	r.path, r.body = "/api/commands/campaign/"+id+"/request-mail", fmt.Sprintf(`{"customerId":%q}`, customer)
+	r.category, r.event, r.id, r.marker = "campaign", "campaign-email-requested", id, ""
+	return true
 }
 
 const (

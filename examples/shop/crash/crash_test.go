@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -95,6 +96,28 @@ func TestFaultsAreFound(t *testing.T) {
 				refused.command, refused.Data = "c3", []byte(`{"command":"welcome","code":"already-welcomed"}`)
 				return append(r, refused)
 			}, "twice: welcome of process-welcome:7 was refused",
+		},
+		"a mail twice": {
+			func(r []record, _ map[string]rows, _ []*request) []record {
+				for i, customer := range []string{"7", "8", "7"} {
+					mail := r[1]
+					mail.Position, mail.Version, mail.ID, mail.command = deed.Position(3+i), deed.Version(1+i), fmt.Sprint("m", i), fmt.Sprint("m", i)
+					mail.Stream, mail.Type, mail.Data = "campaign-7", "campaign-email-sent", []byte(`{"customerId":"`+customer+`"}`)
+					r = append(r, mail)
+				}
+				return r
+			}, "twice: campaign-email-sent in campaign-7, at position 5",
+		},
+		"an order that counts twice": {
+			func(r []record, _ map[string]rows, _ []*request) []record {
+				for i := range 2 {
+					class := r[1]
+					class.Position, class.Version, class.ID, class.command = deed.Position(3+i), deed.Version(1+i), fmt.Sprint("k", i), fmt.Sprint("k", i)
+					class.Stream, class.Type, class.Data = "customer-7", "customer-classified", []byte(`{"basedOn":"order-1"}`)
+					r = append(r, class)
+				}
+				return r
+			}, "twice: customer-classified in customer-7",
 		},
 		"a key made two": {
 			func(r []record, _ map[string]rows, _ []*request) []record {

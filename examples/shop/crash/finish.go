@@ -112,25 +112,38 @@ func settled(ctx context.Context, url string) ([]record, error) {
 }
 
 // undone lists what processes and reactors still have to do: every user is welcomed or deleted, every order has its value in
-// US dollars, and is confirmed or waits.
+// US dollars, and is confirmed or waits, every confirmed order counts for its customer's class, and it is known of every mail
+// what became of it.
 func undone(records []record) []string {
-	has := map[string]map[string]bool{} // stream → types
+	has := map[string]map[string]bool{} // thing → types
 	for _, r := range records {
-		stream := string(r.Stream)
-		if has[stream] == nil {
-			has[stream] = map[string]bool{}
+		things := []string{string(r.Stream)}
+		switch {
+		case mailEvents[r.Type]:
+			things = []string{r.mail()}
+		case r.Type == "customer-classified":
+			things = append(things, r.basedOn())
 		}
-		has[stream][r.Type] = true
+		for _, thing := range things {
+			if has[thing] == nil {
+				has[thing] = map[string]bool{}
+			}
+			has[thing][r.Type] = true
+		}
 	}
 	var left []string
-	for stream, types := range has {
+	for thing, types := range has {
 		switch {
 		case types["user-created"] && !types["user-welcomed"] && !types["user-deleted"]:
-			left = append(left, stream+" is not welcomed")
+			left = append(left, thing+" is not welcomed")
 		case types["order-placed"] && !types["order-usd-value-added"]:
-			left = append(left, stream+" has no value in US dollars")
+			left = append(left, thing+" has no value in US dollars")
 		case types["order-placed"] && !types["order-confirmed"] && !types["order-confirmation-required"]:
-			left = append(left, stream+" is neither confirmed nor waiting")
+			left = append(left, thing+" is neither confirmed nor waiting")
+		case types["order-confirmed"] && !types["customer-classified"]:
+			left = append(left, thing+" does not count for its customer's class")
+		case types["campaign-email-requested"] && !types["campaign-email-sent"] && !types["campaign-email-skipped"] && !types["campaign-email-failed"]:
+			left = append(left, thing+" is requested, and nothing became of it")
 		}
 	}
 	return left

@@ -6,6 +6,8 @@ import (
 	"reflect"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/examples/shop/analysis"
+	"github.com/deed-es/deed/examples/shop/campaigns"
 	"github.com/deed-es/deed/examples/shop/customers"
 	"github.com/deed-es/deed/examples/shop/orders"
 	"github.com/deed-es/deed/examples/shop/users"
@@ -23,6 +25,9 @@ var folds = map[string]func([]record) (rows, error){
 	orders.RequestView.Name: func(log []record) (rows, error) {
 		return fold(orders.RequestView, byCustomer(func(r orders.Request) string { return r.CustomerID }), log)
 	},
+	campaigns.View.Name:               func(log []record) (rows, error) { return fold(campaigns.View, own[campaigns.Row], log) },
+	analysis.ReportView.Name:          func(log []record) (rows, error) { return fold(analysis.ReportView, ofCustomer, log) },
+	analysis.ClassificationsView.Name: func(log []record) (rows, error) { return fold(analysis.ClassificationsView, ofClass, log) },
 }
 
 // fold folds the events that a projection lists into rows; keys says which rows an event goes to.
@@ -86,4 +91,26 @@ func byCustomer[V any](customer func(V) string) func(map[string]V, record) []str
 		}
 		return keys
 	}
+}
+
+// ofCustomer sends an event to the row of the customer that it is about.
+func ofCustomer(_ map[string]analysis.Report, r record) []string {
+	if r.Stream.Category() == customers.Decider.Category {
+		return []string{r.Stream.ID()}
+	}
+	return []string{r.customer()}
+}
+
+// ofClass sends an event to the rows of the classes that a customer joins and leaves.
+func ofClass(_ map[string]analysis.Share, r record) []string {
+	var data struct{ Classification, PreviousClassification string }
+	_ = json.Unmarshal(r.Data, &data) // fold has looked at it
+	var keys []string
+	if data.Classification != "" {
+		keys = append(keys, data.Classification)
+	}
+	if data.PreviousClassification != "" && data.PreviousClassification != data.Classification {
+		keys = append(keys, data.PreviousClassification)
+	}
+	return keys
 }

@@ -19,6 +19,13 @@ type record struct {
 	command string // id of the command that it came of
 }
 
+// customer is the id of the customer whom the record is about, where its data names one.
+func (r record) customer() string {
+	var data struct{ CustomerID string }
+	_ = json.Unmarshal(r.Data, &data) // checkMarkers sees to it that all data is JSON
+	return data.CustomerID
+}
+
 // get asks the shop for path and hands the body over.
 func get(ctx context.Context, path string, header http.Header, read func(*bufio.Reader) error) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, path, http.NoBody)

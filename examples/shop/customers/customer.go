@@ -103,7 +103,9 @@ func (c Customer) decide(cmd Command, id string) ([]Event, error) {
 	case Classify:
 		return c.classify(cmd, id)
 	case Forget:
-		return []Event{Forgotten{CustomerID: id, Released: EmailTag(c.Email)}}, nil
+		return []Event{Forgotten{
+			CustomerID: id, Released: EmailTag(c.Email), Classification: c.Classification, TotalValue: c.TotalValue,
+		}}, nil
 	}
 	return nil, fmt.Errorf("unknown command %T", cmd)
 }
@@ -141,7 +143,10 @@ func (c Customer) classify(cmd Classify, id string) ([]Event, error) {
 	if cmd == (Classify{Classification: c.Classification, TotalValue: c.TotalValue, BasedOn: c.BasedOn}) {
 		return nil, nil
 	}
-	return []Event{Classified{CustomerID: id, Classification: cmd.Classification, TotalValue: cmd.TotalValue, BasedOn: cmd.BasedOn}}, nil
+	return []Event{Classified{
+		CustomerID: id, Classification: cmd.Classification, TotalValue: cmd.TotalValue, BasedOn: cmd.BasedOn,
+		PreviousClassification: c.Classification, PreviousValue: c.TotalValue,
+	}}, nil
 }
 
 const (

@@ -114,7 +114,10 @@ func TestClassify(t *testing.T) {
 	known.When(cmd).Then(silver)
 	known.Given(silver).When(cmd).Nothing()
 	known.Given(silver).When(Classify{Classification: Gold, TotalValue: money.Cents(500_000), BasedOn: "order-8"}).
-		Then(Classified{CustomerID: "42", Classification: Gold, TotalValue: money.Cents(500_000), BasedOn: "order-8"})
+		Then(Classified{
+			CustomerID: "42", Classification: Gold, TotalValue: money.Cents(500_000), BasedOn: "order-8",
+			PreviousClassification: Silver, PreviousValue: money.Cents(123_400),
+		})
 	known.When(Classify{Classification: "platinum", BasedOn: "order-7"}).Invalid("classification")
 	known.When(Classify{Classification: Gold}).Invalid("basedOn")
 	customer.When(cmd).Refused(ErrNone)
@@ -126,6 +129,8 @@ func TestForget(t *testing.T) {
 	customer.When(Forget{}).Refused(ErrNone)
 	customer.Given(ann).When(Forget{}).Then(annGone)
 	customer.Given(ann, moved).When(Forget{}).Then(Forgotten{CustomerID: "42", Released: EmailTag("lee@example.org")})
+	customer.Given(ann, Classified{CustomerID: "42", Classification: Silver, TotalValue: money.Cents(123_400), BasedOn: "order-7"}).
+		When(Forget{}).Then(Forgotten{CustomerID: "42", Released: annGone.Released, Classification: Silver, TotalValue: money.Cents(123_400)})
 	customer.Given(ann, annGone).When(Forget{}).Refused(ErrForgotten)
 }
 

@@ -39,17 +39,23 @@ type (
 		CustomerID string `json:"customerId"`
 		Allowed    bool   `json:"allowed"`
 	}
-	// Classified says how much the customer is worth, and what that is based on.
+	// Classified says how much the customer is worth, what that is based on, and what was said before: nothing, the first
+	// time.
 	Classified struct {
-		CustomerID     string         `json:"customerId"`
-		Classification Classification `json:"classification"`
-		TotalValue     money.Amount   `json:"totalValue"`
-		BasedOn        string         `json:"basedOn"`
+		CustomerID             string         `json:"customerId"`
+		Classification         Classification `json:"classification"`
+		TotalValue             money.Amount   `json:"totalValue"`
+		BasedOn                string         `json:"basedOn"`
+		PreviousClassification Classification `json:"previousClassification,omitempty"`
+		PreviousValue          money.Amount   `json:"previousValue,omitzero"`
 	}
-	// Forgotten ends a customer. Released is the tag of the address that is free again; the address itself is not repeated.
+	// Forgotten ends a customer, who was worth so much. Released is the tag of the address that is free again; the address
+	// itself is not repeated.
 	Forgotten struct {
-		CustomerID string `json:"customerId"`
-		Released   string `json:"released"`
+		CustomerID     string         `json:"customerId"`
+		Released       string         `json:"released"`
+		Classification Classification `json:"classification,omitempty"`
+		TotalValue     money.Amount   `json:"totalValue,omitzero"`
 	}
 )
 

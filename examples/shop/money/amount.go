@@ -30,6 +30,27 @@ func Parse(text string) (Amount, error) {
 	return Amount{value}, err
 }
 
+// greatest is the greatest Amount there is.
+var greatest = Amount{decimal.MustParse("999999999999999.99")}
+
+// Add returns a and b together, and the greatest amount there is where that would be more.
+func (a Amount) Add(b Amount) Amount {
+	sum, err := a.value.Add(b.value)
+	if err != nil || sum.Cmp(greatest.value) > 0 {
+		return greatest
+	}
+	return Amount{sum.Trim(0)}
+}
+
+// Sub returns a without b, and 0 where b is more.
+func (a Amount) Sub(b Amount) Amount {
+	rest, err := a.value.Sub(b.value)
+	if err != nil || rest.IsNeg() {
+		return Amount{}
+	}
+	return Amount{rest.Trim(0)}
+}
+
 // Compare returns -1, 0 or 1, as a is less than, equal to or greater than b.
 func (a Amount) Compare(b Amount) int { return a.value.Cmp(b.value) }
 

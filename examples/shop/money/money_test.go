@@ -115,3 +115,31 @@ func FuzzAmount(f *testing.F) {
 		}
 	})
 }
+
+func TestSumsAndDifferences(t *testing.T) {
+	amount := func(text string) money.Amount {
+		t.Helper()
+		a, err := money.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	const greatest = "999999999999999.99"
+	for _, c := range [][4]string{
+		{"0", "0", "0", "0"},
+		{"0.1", "0.2", "0.3", "0"},
+		{"12.5", "0.5", "13", "12"},
+		{"1000", "0.01", "1000.01", "999.99"},
+		{greatest, "0.01", greatest, "999999999999999.98"},
+		{greatest, greatest, greatest, "0"},
+	} {
+		a, b := amount(c[0]), amount(c[1])
+		if sum := a.Add(b); sum != amount(c[2]) {
+			t.Errorf("%s + %s is %s", a, b, sum)
+		}
+		if rest := a.Sub(b); rest != amount(c[3]) {
+			t.Errorf("%s - %s is %s", a, b, rest)
+		}
+	}
+}
