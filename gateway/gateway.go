@@ -8,6 +8,10 @@
 // Every error is an application/problem+json (RFC 9457) with a stable code. Positions leave the process as tokens: the
 // header Deed-Position of an answer, sent back with a later question, makes the answer wait until the view has come that
 // far, so that a client reads what it wrote and never reads backwards.
+//
+// A gateway documents itself: /openapi.json, /asyncapi.json, and /docs for people, all made from the service's model and the
+// routes. Schemas come from the Go types, by their JSON tags. A type with a JSON form of its own (json.Marshaler,
+// encoding.TextMarshaler) is taken for a string, unless it has a method JSONSchema() map[string]any that says what it is.
 package gateway
 
 import (
@@ -35,6 +39,7 @@ type Gateway struct {
 	mux    *http.ServeMux
 	mu     sync.Mutex
 	routes []*Route
+	docs   *documents // of so many routes as they know of
 
 	followers atomic.Int64
 	stopping  context.Context

@@ -12,6 +12,8 @@ import (
 
 // Options are how a gateway behaves; the zero Options are right for a service that only its own machine reaches.
 type Options struct {
+	// Title and Version are what the documentation calls the service; empty: Service, and 0.
+	Title, Version string
 	// Authorizer is asked about every request. Nil: everybody may do everything, and Serve serves loopback addresses only.
 	Authorizer Authorizer
 	// Challenge is the WWW-Authenticate header of a 401; empty: Bearer.
@@ -55,6 +57,8 @@ func (o *Options) complete() (Options, error) {
 	if err := full.validate(); err != nil {
 		return full, err
 	}
+	defaulted(&full.Title, "Service")
+	defaulted(&full.Version, "0")
 	defaulted(&full.Challenge, "Bearer")
 	defaulted(&full.Logger, slog.New(slog.DiscardHandler))
 	defaulted(&full.MaxBody, 1<<20)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,12 +24,18 @@ type Route struct {
 	// Body is a value of the type that the request's body has; nil: there is none. It is for documentation.
 	Body any
 	// Answers holds, for every status that the route answers with when all goes well, a value of the type of its body, nil
-	// where there is none. It is for documentation.
+	// where there is none, a Content where it is not JSON. Of a route that takes ListQuery it is the type of a row: the page
+	// around it, and the fields that can be asked for, are known. It is for documentation.
 	Answers map[int]any
+	// Problems holds the codes of problems that the route answers with beyond those that any route may have, by their status.
+	// It is for documentation.
+	Problems map[int][]string
 	// Handle answers a call. An error that it returns becomes a problem; see Problem for which. It may run many times at once.
 	Handle func(c *Call) error
 
-	asks func(c *Call) []Action // what the Authorizer is asked about; nil: what the path says
+	asks   func(c *Call) []Action // what the Authorizer is asked about; nil: what the path says
+	kind   kind                   // what it is about
+	tagged bool                   // it answers with an ETag, and 304
 }
 
 // Parameter is a parameter of a query string.
@@ -36,6 +43,8 @@ type Parameter struct {
 	Name     string // "where.*" stands for all that begin with "where."
 	Summary  string
 	Repeated bool // may stand more than once
+	// Schema is the JSON Schema of a value; nil: any string. It is for documentation.
+	Schema map[string]any
 }
 
 // ListQuery are the parameters of a route that answers with Call.List.
@@ -93,6 +102,30 @@ func (r *Route) takes(parameter string) (*Parameter, bool) {
 	}
 	return nil, false
 }
+
+// lists tells whether the route answers with pages of a view.
+func (r *Route) lists() bool {
+	_, ok := r.takes("where.")
+	return ok && r.Query != nil
+}
+
+// group is where the route stands in the documentation.
+func (r *Route) group() string {
+	switch r.kind {
+	case kindOwn:
+		return groupOwn
+	case kindCommand, kindState:
+		return "commands"
+	case kindRow, kindList:
+		return "views"
+	case kindChanges, kindStream, kindLog:
+		return "log and changes"
+	}
+	return "health and documentation"
+}
+
+// groupOwn is where routes of the service's own stand.
+const groupOwn = "service"
 
 // The shapes of answers, for documentation. What is sent is written by hand, and a test holds it against these.
 type (
@@ -160,29 +193,28 @@ func (g *Gateway) generic() []Route {
 	bounds := []Parameter{
 		{Name: "after", Summary: "only records after this position, a number or a token"},
 		{Name: "before", Summary: "only records before this position, a number or a token"},
-		{Name: "limit", Summary: "at most so many records"},
 	}
 	return []Route{
 		{
-			Method: "POST", Pattern: "/api/commands/{category}/{id}/{command}", Summary: "handles a command", Query: none,
+			Method: "POST", Pattern: "/api/commands/{category}/{id}/{command}", kind: kindCommand, Summary: "handles a command", Query: none,
 			Answers: map[int]any{200: commandAnswer{}}, Handle: g.command,
 		},
 		{
-			Method: "GET", Pattern: "/api/state/{category}/{id}", Summary: "a thing as its decider sees it", Query: none,
+			Method: "GET", Pattern: "/api/state/{category}/{id}", kind: kindState, Summary: "a thing as its decider sees it", Query: none,
 			Answers: map[int]any{200: stateAnswer{}, 304: nil}, Handle: g.state,
 		},
 		{
-			Method: "GET", Pattern: "/api/views/{view}/{key}", Summary: "a row of a view", Query: none,
+			Method: "GET", Pattern: "/api/views/{view}/{key}", kind: kindRow, Summary: "a row of a view", Query: none,
 			Answers: map[int]any{200: new(any), 304: nil},
 			Handle:  func(c *Call) error { return c.Row(c.Request.PathValue("view"), c.Request.PathValue("key")) },
 		},
 		{
-			Method: "GET", Pattern: "/api/views/{view}", Summary: "a page of a view", Query: ListQuery,
+			Method: "GET", Pattern: "/api/views/{view}", kind: kindList, Summary: "a page of a view", Query: ListQuery,
 			Answers: map[int]any{200: rowsAnswer{}},
 			Handle:  func(c *Call) error { return c.List(c.Request.PathValue("view")) },
 		},
 		{
-			Method: "GET", Pattern: "/api/changes", Summary: "the changes of views as they happen, as server-sent events",
+			Method: "GET", Pattern: "/api/changes", kind: kindChanges, Summary: "the changes of views as they happen, as server-sent events",
 			Query: []Parameter{
 				{Name: "view", Summary: "a view to follow", Repeated: true},
 				{Name: "last-event-id", Summary: "where to go on, for clients that cannot set the header Last-Event-ID"},
@@ -190,31 +222,40 @@ func (g *Gateway) generic() []Route {
 			Answers: map[int]any{200: nil}, Handle: g.changes, asks: eachView,
 		},
 		{
-			Method: "GET", Pattern: "/api/streams/{stream}", Summary: "the records of a stream",
-			Query:   append(slices.Clone(bounds), Parameter{Name: "backward", Summary: "the newest first"}),
+			Method: "GET", Pattern: "/api/streams/{stream}", kind: kindStream, Summary: "the records of a stream",
+			Query: append(slices.Clone(bounds),
+				Parameter{Name: "limit", Summary: "at most so many records; 100 without"},
+				Parameter{Name: "backward", Summary: "the newest first", Schema: flagSchema},
+			),
 			Answers: map[int]any{200: streamAnswer{}}, Handle: g.stream,
 		},
 		{
-			Method: "GET", Pattern: "/api/log", Summary: "the log, a JSON record a line, or as server-sent events",
+			Method: "GET", Pattern: "/api/log", kind: kindLog, Summary: "the log, a JSON record a line, or as server-sent events",
 			Query: append(slices.Clone(bounds),
+				Parameter{Name: "limit", Summary: "at most so many records; all without", Schema: map[string]any{"type": "integer", "minimum": 1, "maximum": math.MaxInt32}},
 				Parameter{Name: "category", Summary: "only records of this category"},
 				Parameter{Name: "type", Summary: "only records of one of these types", Repeated: true},
 				Parameter{Name: "tag", Summary: "only records with all of these tags", Repeated: true},
-				Parameter{Name: "follow", Summary: "go on with what is recorded later; server-sent events do unless this is false"},
+				Parameter{Name: "follow", Summary: "go on with what is recorded later; server-sent events do unless this is false", Schema: flagSchema},
 				Parameter{Name: "last-event-id", Summary: "where to go on, for clients that cannot set the header Last-Event-ID"},
 			),
 			Answers: map[int]any{200: recordAnswer{}}, Handle: g.log, asks: logCategory,
 		},
 		{
-			Method: "GET", Pattern: "/healthz", Summary: "the process is alive", Query: none,
+			Method: "GET", Pattern: "/healthz", kind: kindPlain, Summary: "the process is alive", Query: none,
 			Answers: map[int]any{200: aliveAnswer{}}, Handle: g.alive,
 		},
 		{
-			Method: "GET", Pattern: "/readyz", Summary: "every part is well and no view too far behind", Query: none,
+			Method: "GET", Pattern: "/readyz", kind: kindReady, Summary: "every part is well and no view too far behind", Query: none,
 			Answers: map[int]any{200: readyAnswer{}}, Handle: g.ready,
 		},
+		g.documentation("/openapi.json", "this service as an OpenAPI 3.1 document", "application/json", func(d *documents) page { return d.openAPI }),
+		g.documentation("/asyncapi.json", "the events of this service as an AsyncAPI 3.0 document", "application/json", func(d *documents) page { return d.asyncAPI }),
+		g.documentation("/docs", "this service described for people", htmlType, func(d *documents) page { return d.html }),
 	}
 }
+
+var flagSchema = map[string]any{"type": "boolean"}
 
 func eachView(c *Call) []Action {
 	asked := []Action{{Route: c.route.name()}}
