@@ -4,6 +4,9 @@ ADDR ?= 127.0.0.1:8080
 DATA ?= ./data
 SEED ?= 200
 
+# So many power cuts make powercut makes.
+CUTS ?= 10000
+
 # One package may take this long. SQLite in pure Go is some 20 times slower under the race detector.
 TIMEOUT ?= 15m
 
@@ -11,10 +14,10 @@ SYSTEMS := linux darwin windows
 LINTER  := .cache/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help run test arch lint fmt vet check crash bench clean
+.PHONY: help run test arch lint fmt vet check crash powercut bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start the shop on ADDR with its data in DATA, and SEED orders in an empty store
 	@exec scripts/run "$(ADDR)" "$(DATA)" "$(SEED)"
@@ -51,6 +54,9 @@ check: ## all that a change must pass: lint, arch, vet, test
 
 crash: ## kill the shop under load again and again, and count what is lost
 	go run ./examples/shop/crash
+
+powercut: ## cut the power ten thousand times, and count what is lost
+	go test ./sqlite -run '^TestPowerCut(FindsLossesWithoutFlushes)?$$' -count=1 -v -cuts $(CUTS)
 
 bench: ## measure the engine beside bare loops, in one run
 	go run -C bench .

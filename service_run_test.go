@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -196,6 +197,8 @@ func TestServiceOnAPlainStore(t *testing.T) {
 			return nil
 		}}
 		s := startService(t, store, serve(store))
+		release := sync.OnceFunc(func() { close(goOn) })
+		t.Cleanup(release) // before it is stopped
 		<-begun
 		part := s.part("lines")
 		want(t, "lag", part.Lag, 2)
@@ -204,7 +207,7 @@ func TestServiceOnAPlainStore(t *testing.T) {
 		ctx, cancel := context.WithTimeout(bounded(t), 10*time.Millisecond)
 		defer cancel()
 		wantErr(t, s.Settle(ctx), context.DeadlineExceeded)
-		close(goOn)
+		release()
 		s.settle()
 		row, err := lines.View(db).Get(bounded(t), "1", 0) // without waiting for it
 		must(t, err)

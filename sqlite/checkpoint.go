@@ -11,15 +11,16 @@ import (
 const (
 	// From so many pages on in the WAL, what is in it is moved into the database, and again after as many more.
 	checkpointPages = 1000
-	// With so many, readers are waited for, so that the WAL can start anew; otherwise many readers that take turns, each
-	// for a moment only, would keep it growing for ever.
-	restartPages = 4 * checkpointPages
+	// With so many times as many, readers are waited for, so that the WAL can start anew; otherwise many readers that take
+	// turns, each for a moment only, would keep it growing for ever.
+	restartFactor = 4
 	// So long: a page of a read takes far less. A reader of another program that takes longer lets the WAL grow on.
 	restartPatience = 100 * time.Millisecond
 )
 
 // walSize follows the size of a connection's WAL.
 type walSize struct {
+	every int // checkpointPages, or fewer for a test
 	pages int // after the last commit
 	next  int // when to checkpoint again
 }
@@ -27,10 +28,9 @@ type walSize struct {
 // watchWAL has the connection tell the size of its WAL, and leaves checkpoints to the writer, which makes them after it
 // has answered.
 func (c *conn) watchWAL() {
-	c.wal.next = checkpointPages
 	c.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error {
 		if pages < c.wal.pages { // started anew
-			c.wal.next = checkpointPages
+			c.wal.next = c.wal.every
 		}
 		c.wal.pages = pages
 		return nil
@@ -41,7 +41,7 @@ func (c *conn) watchWAL() {
 // that was acknowledged depends on it.
 func (w *writer) checkpoint() {
 	c := w.conn
-	if c == nil || c.wal.pages < c.wal.next {
+	if c == nil || c.wal.pages < max(c.wal.next, c.wal.every) {
 		return
 	}
 	defer func() {
@@ -51,14 +51,15 @@ func (w *writer) checkpoint() {
 		}
 	}()
 	mode := sqlite3.CHECKPOINT_PASSIVE
-	if c.wal.pages >= restartPages {
+	if c.wal.pages >= restartFactor*c.wal.every {
 		mode = sqlite3.CHECKPOINT_RESTART
 		_ = c.BusyTimeout(restartPatience)
 	}
 	_, _, err := c.WALCheckpoint("main", mode)
 	_ = c.BusyTimeout(busyTimeout)
-	c.wal.next = c.wal.pages + checkpointPages
+	c.wal.next = c.wal.pages + c.wal.every
 	if err != nil && !errors.Is(err, sqlite3.BUSY) {
 		w.log.Warn("a checkpoint failed", "error", err)
+		w.abandon() // what a failed flush leaves is settled when the database is opened again
 	}
 }

@@ -27,8 +27,8 @@ type conn struct {
 type file struct {
 	what     string // what it is to be
 	path     string // empty: in memory
-	vfs      string // empty: the driver's own
 	readOnly bool
+	below    below
 }
 
 func (f file) open() (*conn, error) {
@@ -36,8 +36,8 @@ func (f file) open() (*conn, error) {
 	switch {
 	case f.path == "":
 		name = ":memory:"
-	case f.vfs != "":
-		u := url.URL{Scheme: "file", OmitHost: true, Path: f.path, RawQuery: url.Values{"vfs": {f.vfs}}.Encode()}
+	case f.below.vfs != "":
+		u := url.URL{Scheme: "file", OmitHost: true, Path: f.path, RawQuery: url.Values{"vfs": {f.below.vfs}}.Encode()}
 		name, flags = u.String(), flags|sqlite3.OPEN_URI
 	}
 	if f.readOnly {

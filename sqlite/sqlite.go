@@ -32,7 +32,7 @@ type Options struct {
 	// Logger gets what an operator should know; nil is silence.
 	Logger *slog.Logger
 
-	vfs string // of the driver, for tests
+	below below
 }
 
 func (o *Options) withDefaults() Options {
@@ -156,14 +156,14 @@ func open(path string, o Options) (_ *DB, err error) {
 			return nil, err
 		}
 	}
-	if err := db.openLog(file{what: "log", path: path, vfs: o.vfs, readOnly: o.ReadOnly}); err != nil {
+	if err := db.openLog(file{what: "log", path: path, readOnly: o.ReadOnly, below: o.below}); err != nil {
 		return nil, err
 	}
 	views := path
 	if path != "" {
 		views = beside(path, "-views")
 	}
-	if err := db.openViews(file{what: "views file", path: views, readOnly: o.ReadOnly}); err != nil {
+	if err := db.openViews(file{what: "views file", path: views, readOnly: o.ReadOnly, below: o.below.views()}); err != nil {
 		return nil, fmt.Errorf("views: %w", err)
 	}
 	return db, nil
@@ -172,6 +172,9 @@ func open(path string, o Options) (_ *DB, err error) {
 // openLog opens the log's database and starts its writer.
 func (db *DB) openLog(f file) error {
 	keep := keptLog(db.clock.Now())
+	if f.below.synchronous != "" {
+		keep.synchronous = f.below.synchronous
+	}
 	w, readers, err := openSide(f, keep)
 	if err != nil {
 		return err
@@ -209,7 +212,15 @@ func openSide(f file, keep kept) (*writer, *pool, error) {
 		return nil, readers, nil
 	}
 	memory := f.path == ""
+	w := newWriter(nil, nil)
 	open := func() (*conn, error) {
+		err := f.make(keep)
+		if err == nil {
+			err = f.settle()
+		}
+		if err != nil {
+			return nil, err
+		}
 		c, err := f.open()
 		if err != nil {
 			return nil, err
@@ -223,6 +234,10 @@ func openSide(f file, keep kept) (*writer, *pool, error) {
 		if err == nil {
 			err = f.syncDir()
 		}
+		if err == nil {
+			w.there, err = f.identity()
+		}
+		c.wal.every = f.below.pages()
 		if err != nil {
 			c.close()
 			return nil, err
@@ -233,7 +248,6 @@ func openSide(f file, keep kept) (*writer, *pool, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w := newWriter(nil, nil)
 	w.conn, w.open = c, open
 	if memory { // one connection is the database; it is borrowed by writer and readers in turn
 		readers = newPool(1, func() (*conn, error) { return nil, errors.New("the database in memory is lost") })
