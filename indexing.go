@@ -195,7 +195,11 @@ func (x indexing) value(name string, given any) (any, error) {
 	case f.kind == indexInt && v.CanInt():
 		return v.Int(), nil
 	case f.kind == indexInt && v.CanUint():
-		return signed(v.Uint())
+		n, err := signed(v.Uint())
+		if err != nil {
+			return nil, invalid(name, err.Error())
+		}
+		return n, nil
 	case f.kind == indexFloat && v.CanFloat():
 		return v.Float(), nil
 	case f.kind == indexFloat && v.CanInt():

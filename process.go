@@ -20,7 +20,8 @@ type Process[S any, E Event] struct {
 	Events []E
 	// Key returns which instance of the process an event belongs to; "" is: none.
 	Key func(Recorded[E]) string
-	// Evolve returns the state after an event; the zero S is kept nowhere. It is pure, and S has a JSON form.
+	// Evolve returns the state after an event; the zero S is kept nowhere. It is pure. States are kept in their JSON form: what
+	// that leaves out is not there at a later event.
 	Evolve func(S, Recorded[E]) S
 	// React returns what an event brings about, given the state after it. It is pure.
 	React func(S, Recorded[E]) []Effect
@@ -87,6 +88,9 @@ type effectRefused struct {
 	Code    string   `json:"code"`
 	Text    string   `json:"text"`
 }
+
+// isOwn tells whether r is of a type that only processes' own streams have.
+func isOwn(r Record) bool { return r.Type == typeWoken || r.Type == typeRefused }
 
 // processStream is the process's own stream for a key.
 func processStream(name, key string) StreamID { return Stream(processCategory, name+":"+key) }

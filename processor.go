@@ -150,10 +150,9 @@ func (p *processor[S, E]) decode(ctx context.Context, records []Record) ([]insta
 			return instances, err
 		}
 		in := instance[E]{Recorded: Recorded[E]{Record: r}}
-		if r.Stream.Category() == processCategory {
-			in.key, _ = strings.CutPrefix(string(r.Stream), string(processStream(p.process.Name, "")))
-			if in.key == string(r.Stream) {
-				in.key = "" // somebody else's stream under our tag
+		if isOwn(r) || r.Stream.Category() == processCategory { // else nobody's: written past deed
+			if key, ours := strings.CutPrefix(string(r.Stream), string(processStream(p.process.Name, ""))); ours && isOwn(r) {
+				in.key = key
 			}
 		} else if in.Event, err = p.events.decode(r); err == nil {
 			err = guard(func() error { in.key = p.process.Key(in.Recorded); return nil })
@@ -202,7 +201,7 @@ func (p *processor[S, E]) apply(r instance[E]) ([]EffectChange, error) {
 	var next S
 	var effects []Effect
 	err := guard(func() (err error) {
-		if r.Stream.Category() == processCategory {
+		if isOwn(r.Record) {
 			next, effects, err = p.process.own(*state, r.Record)
 			return err
 		}

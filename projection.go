@@ -23,7 +23,8 @@ type Projection[V any, E Event] struct {
 	// Index names the JSON fields of V that lists may filter and order by. Times are ordered as times; a type with a JSON form
 	// of its own by that form, so decimals that are written as text are ordered as text.
 	Index []string
-	// Evolve returns the row after an event; the zero V removes it. It is pure.
+	// Evolve returns the row after an event; the zero V removes it. It is pure. Rows are kept in their JSON form: what that
+	// leaves out is not there at a later event.
 	Evolve func(V, Recorded[E]) V
 	// MaxLag is how far behind the view may be and still count as ready; 0 is 10 s.
 	MaxLag time.Duration

@@ -152,6 +152,11 @@ func (s *Service) Run(ctx context.Context) error {
 		return errors.New("run: the service is running already")
 	}
 	defer s.running.Store(false)
+	s.board.update(func() {
+		for _, p := range s.board.loops {
+			p.stopped, p.waiting = false, false
+		}
+	})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var failed sync.Once

@@ -82,7 +82,11 @@ func (p ProjectionTest[V, E]) row(key string) (V, error) {
 	p.t.Helper()
 	checked := p.projection
 	checked.Evolve = func(v V, r deed.Recorded[E]) V {
-		return pure(failLater{p.t}, "Evolve", v, func(v V) V { return p.projection.Evolve(v, r) })
+		next := pure(failLater{p.t}, "Evolve", v, func(v V) V { return p.projection.Evolve(v, r) })
+		if !reflect.ValueOf(&next).Elem().IsZero() {
+			sameInJSON(failLater{p.t}, next)
+		}
+		return next
 	}
 	s := Serve(p.t, checked)
 	for i, given := range p.given {
@@ -114,3 +118,4 @@ func (p ProjectionTest[V, E]) row(key string) (V, error) {
 type failLater struct{ testing.TB }
 
 func (f failLater) Fatalf(format string, args ...any) { f.Errorf(format, args...) }
+func (f failLater) Fatal(args ...any)                 { f.Error(args...) }

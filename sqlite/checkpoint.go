@@ -11,10 +11,11 @@ import (
 const (
 	// From so many pages on in the WAL, what is in it is moved into the database, and again after as many more.
 	checkpointPages = 1000
-	// With so many times as many, readers are waited for, so that the WAL can start anew; otherwise many readers that take
-	// turns, each for a moment only, would keep it growing for ever.
+	// With so many times as many, readers are kept back between two pages, so that the WAL can start anew; otherwise many
+	// that take turns, each for a moment only, would keep it growing for ever.
 	restartFactor = 4
-	// So long: a page of a read takes far less. A reader of another program that takes longer lets the WAL grow on.
+	// So long those that are at it are waited for: a page takes far less. A reader of another program that takes longer lets
+	// the WAL grow on.
 	restartPatience = 100 * time.Millisecond
 )
 
@@ -53,6 +54,7 @@ func (w *writer) checkpoint() {
 	mode := sqlite3.CHECKPOINT_PASSIVE
 	if c.wal.pages >= restartFactor*c.wal.every {
 		mode = sqlite3.CHECKPOINT_RESTART
+		defer w.readers.pause(restartPatience)()
 		_ = c.BusyTimeout(restartPatience)
 	}
 	_, _, err := c.WALCheckpoint("main", mode)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/deed-es/deed"
 )
@@ -68,6 +69,26 @@ func (p *pool) get(ctx context.Context) (*conn, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// pause keeps all connections back, waiting at most so long for those that are lent, until resume is called.
+func (p *pool) pause(patience time.Duration) (resume func()) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	kept := 0
+	for over := false; kept < cap(p.slots) && !over; {
+		select {
+		case p.slots <- struct{}{}:
+			kept++
+		case <-timer.C:
+			over = true
+		}
+	}
+	return func() {
+		for range kept {
+			<-p.slots
+		}
+	}
 }
 
 func (p *pool) put(c *conn) {

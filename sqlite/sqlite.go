@@ -248,7 +248,7 @@ func openSide(f file, keep kept) (*writer, *pool, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w.conn, w.open = c, open
+	w.conn, w.open, w.readers = c, open, readers
 	if memory { // one connection is the database; it is borrowed by writer and readers in turn
 		readers = newPool(1, func() (*conn, error) { return nil, errors.New("the database in memory is lost") })
 		readers.idle = append(readers.idle, c)

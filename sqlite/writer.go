@@ -27,14 +27,15 @@ type ledger interface {
 // with one flush, and answers each caller.
 type writer struct {
 	*queue
-	ledger ledger
-	log    *slog.Logger
-	open   func() (*conn, error) // a new connection after a failure; nil: the connection is all there is
-	there  func() error          // whether the files are where they were when they were opened
-	shared *pool                 // in memory: the connection is borrowed from here for each group
-	conn   *conn
-	ended  chan struct{}
-	stop   chan struct{}
+	ledger  ledger
+	log     *slog.Logger
+	open    func() (*conn, error) // a new connection after a failure; nil: the connection is all there is
+	there   func() error          // whether the files are where they were when they were opened
+	readers *pool                 // who reads beside it
+	shared  *pool                 // in memory: the connection is borrowed from here for each group
+	conn    *conn
+	ended   chan struct{}
+	stop    chan struct{}
 }
 
 func newWriter(l ledger, log *slog.Logger) *writer {

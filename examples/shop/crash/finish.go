@@ -67,7 +67,7 @@ func (h *harness) report(f findings) error {
 %8d other faults
 
 What this does not show: that a power cut loses nothing. A killed process leaves what it has written with the operating
-system, so this passes without a single flush. A test of the engine replays the file as a power cut would leave it.
+system, so this passes without a single flush. make powercut replays the files as a power cut would leave them.
 `,
 		h.rounds, h.early, h.acknowledged(), unanswered, found, unanswered-found, f.records, f.records, f.rows, f.views, f.effects,
 		len(f.lost), len(f.doubled), len(f.wrong))
