@@ -68,7 +68,7 @@ func (b Batch) Validate(l Limits) error {
 		return invalid("writes", "nothing to store and nothing to check")
 	}
 	events, size := 0, 0
-	ids := map[string]bool{}
+	var ids map[string]bool // made where there is more than one event
 	for i, w := range b.Writes {
 		if err := validStream(w.Stream); err != nil {
 			return err
@@ -96,6 +96,9 @@ func (b Batch) Validate(l Limits) error {
 				return invalid("id", fmt.Sprintf("event id %q stands twice in one append", w.Events[j].ID))
 			}
 			if len(b.Writes) > 1 || len(w.Events) > 1 {
+				if ids == nil {
+					ids = map[string]bool{}
+				}
 				ids[w.Events[j].ID] = true
 			}
 		}
