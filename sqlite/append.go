@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/deed-es/deed"
@@ -114,6 +116,12 @@ func (t *appendTask) apply(c *conn) (refusal, failure error) {
 			return refusalOf(err)
 		}
 	}
+	if t.creates() {
+		if err := t.store(c, true); !errors.Is(err, errThere) {
+			return nil, err
+		}
+		t.receipt = deed.Receipt{}
+	}
 	conflict, err := t.versions(c)
 	if err != nil {
 		return fail(err)
@@ -131,10 +139,19 @@ func (t *appendTask) apply(c *conn) (refusal, failure error) {
 		}
 		return refuse(broken)
 	}
-	if err := t.store(c); err != nil {
+	if err := t.store(c, false); err != nil {
 		return fail(err)
 	}
 	return nil, nil
+}
+
+// errThere is a stream that was to be created and is there.
+var errThere = errors.New("the stream is there")
+
+// creates tells whether all that the batch asks is that one stream is not there, of which the writer remembers nothing. Then
+// it need not be looked up: storing its first event finds out.
+func (t *appendTask) creates() bool {
+	return len(t.writes) == 1 && t.writes[0].Version == 0 && len(t.checks) == 0 && !t.l.remembers(t.writes[0].Stream)
 }
 
 // known looks the command up. It returns true with the first receipt in place.
@@ -204,13 +221,14 @@ func standing(c *conn, w deed.Write, events []deed.Record) (deed.Position, error
 	return position, nil
 }
 
-// store gives the events their places, writes them, and makes the receipt.
-func (t *appendTask) store(c *conn) error {
+// store gives the events their places, writes them, and makes the receipt. Of a stream that it creates it finds out whether it
+// is there: errThere, and nothing is stored.
+func (t *appendTask) store(c *conn, creates bool) error {
 	if len(t.writes) == 0 {
 		if err := t.checked(c); err != nil {
 			return err
 		}
-	} else if err := t.insert(c); err != nil {
+	} else if err := t.insert(c, creates); err != nil {
 		return err
 	}
 	if t.command.ID == "" {
@@ -236,15 +254,18 @@ func (t *appendTask) checked(c *conn) error {
 	return nil
 }
 
-func (t *appendTask) insert(c *conn) error {
+func (t *appendTask) insert(c *conn, creates bool) error {
 	l := t.l
 	recorded := timeOf(l.now)
 	rest := t.records
 	t.receipt.Streams = make([]deed.StreamVersion, len(t.writes))
 	for i, w := range t.writes {
-		h, err := l.streamHead(c, w.Stream)
-		if err != nil {
-			return err
+		var h streamHead
+		if !creates {
+			var err error
+			if h, err = l.streamHead(c, w.Stream); err != nil {
+				return err
+			}
 		}
 		for j := range rest[:t.counts[i]] {
 			r := &rest[j]
@@ -252,8 +273,11 @@ func (t *appendTask) insert(c *conn) error {
 			l.head++
 			h.position = l.head
 			r.Version, r.Position, r.Time = h.version, l.head, recorded
-			if err := l.insertEvent(c, r); err != nil {
+			if inserted, err := l.insertEvent(c, r); err != nil {
 				return err
+			} else if !inserted {
+				l.head--
+				return fmt.Errorf("%w: %s at version %d", errThere, w.Stream, h.version)
 			}
 		}
 		rest = rest[t.counts[i]:]

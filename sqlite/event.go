@@ -7,15 +7,15 @@ import (
 )
 
 const insertEventSQL = `INSERT INTO events (position, stream, version, kind, time, id, tags, metadata, data)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stream, version) DO NOTHING`
 
 const eventColumns = "position, stream, version, kind, time, id, tags, metadata, data"
 
-// insertEvent stores a record that has its place, and its tags.
-func (l *logLedger) insertEvent(c *conn, r *deed.Record) error {
+// insertEvent stores a record that has its place, and its tags; it is not inserted if its stream has that version.
+func (l *logLedger) insertEvent(c *conn, r *deed.Record) (inserted bool, err error) {
 	number, err := l.kindNumber(c, kindOf(r))
 	if err != nil {
-		return err
+		return false, err
 	}
 	q := c.query(insertEventSQL)
 	q.int(int64(r.Position))
@@ -31,18 +31,18 @@ func (l *logLedger) insertEvent(c *conn, r *deed.Record) error {
 	}
 	q.orNull(r.Metadata)
 	q.blob(r.Data)
-	if err := q.exec(); err != nil {
-		return err
+	if err := q.exec(); err != nil || c.Changes() == 0 {
+		return false, err
 	}
 	for _, tag := range r.Tags {
 		q := c.query("INSERT INTO tags (tag, position) VALUES (?, ?)")
 		q.text(tag)
 		q.int(int64(r.Position))
 		if err := q.exec(); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // scanRecord reads the row that q stands on, of eventColumns. What it returns owns its bytes.

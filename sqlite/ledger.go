@@ -93,6 +93,15 @@ func (l *logLedger) forgetHeads() {
 	l.heads, l.older = make(map[deed.StreamID]streamHead), nil
 }
 
+// remembers tells whether a stream's end need not be looked up.
+func (l *logLedger) remembers(s deed.StreamID) bool {
+	if _, ok := l.heads[s]; ok {
+		return true
+	}
+	_, ok := l.older[s]
+	return ok
+}
+
 // streamHead returns where a stream ends, the group under way included.
 func (l *logLedger) streamHead(c *conn, s deed.StreamID) (streamHead, error) {
 	if h, ok := l.heads[s]; ok {
