@@ -50,7 +50,7 @@ func newShop(s store, o options, logger *slog.Logger) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
-	gw, err := gateway.New(service, &gateway.Options{Logger: logger})
+	gw, err := gateway.New(service, &gateway.Options{Logger: logger, Title: "The shop"})
 	if err != nil {
 		return nil, err
 	}
