@@ -172,9 +172,6 @@ func TestRoute(t *testing.T) {
 		eachWay(t, events, expect)
 	})
 	t.Run("finds more rows than are read at once", func(t *testing.T) {
-		if raceScale > 1 {
-			t.Skip("too many rows for the race detector")
-		}
 		db, _ := memory(t)
 		s := start(t, db, dossiers)
 		const n = 2100
