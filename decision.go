@@ -183,7 +183,7 @@ func (h *DecisionHandler[S, C, E]) end(ctx context.Context, req Request) (Record
 		}
 		last = r
 	}
-	if !req.At.holds(last.Version) {
+	if !req.At.Holds(last.Version) {
 		return last, &ConflictError{Stream: req.Stream, Want: req.At, Actual: last.Version}
 	}
 	return last, nil

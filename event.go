@@ -54,6 +54,11 @@ const (
 	Exists Version = -2
 )
 
+// Holds tells whether a stream at version actual meets the expectation v.
+func (v Version) Holds(actual Version) bool {
+	return v == Any || v == actual || v == Exists && actual > 0
+}
+
 // Position is an event's place in the whole log. Positions grow; 0 is before all. Whoever has seen position p never later
 // sees a new record at or below p. Only an engine that claims so has them without gaps.
 type Position int64

@@ -125,7 +125,7 @@ type plan[S any] struct {
 }
 
 func (h *Handler[S, C, E]) plan(ctx context.Context, req Request, cmd C, f folded[S]) plan[S] {
-	if !req.At.holds(f.version) {
+	if !req.At.Holds(f.version) {
 		return plan[S]{err: &ConflictError{Stream: req.Stream, Want: req.At, Actual: f.version}}
 	}
 	events, refusal, failure := h.decide(f.state, cmd, req.Meta)
@@ -176,9 +176,4 @@ func (h *Handler[S, C, E]) readOn(ctx context.Context, stream StreamID, f folded
 		f.version, f.position = r.Version, r.Position
 	}
 	return f, nil
-}
-
-// holds tells whether a stream at version actual meets the expectation v.
-func (v Version) holds(actual Version) bool {
-	return v == Any || v == actual || v == Exists && actual > 0
 }

@@ -174,7 +174,7 @@ func (t *appendTask) versions(c *conn) (*deed.ConflictError, error) {
 		if err != nil {
 			return nil, err
 		}
-		if w.Version != h.version && (w.Version != deed.Exists || h.version == 0) {
+		if !w.Version.Holds(h.version) {
 			return &deed.ConflictError{Stream: w.Stream, Want: w.Version, Actual: h.version}, nil
 		}
 	}

@@ -14,7 +14,7 @@ func (t *appendTask) broken(c *conn) (*deed.CheckError, error) {
 			if err != nil {
 				return nil, err
 			}
-			if check.Version != h.version && (check.Version != deed.Exists || h.version == 0) {
+			if !check.Version.Holds(h.version) {
 				return &deed.CheckError{Check: check, Actual: h.version, Position: h.position}, nil
 			}
 			continue
