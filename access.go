@@ -28,14 +28,14 @@ func (v Views) Version(name string) (int, error) {
 }
 
 // Get returns a row and the view's position that it was read at; see View.Get. A missing row is ErrNotFound, with the
-// position.
+// position. What is parked is said in KeyedRow.Parked, also of a missing row, and is no error.
 func (v Views) Get(ctx context.Context, name, key string, after Position) (KeyedRow[json.RawMessage], Position, error) {
 	view, err := v.named(name)
 	if err != nil {
 		return KeyedRow[json.RawMessage]{}, 0, err
 	}
 	row, position, err := view.get(ctx, key, after)
-	return KeyedRow[json.RawMessage]{Key: row.Key, Position: row.Position, Row: row.Data}, position, err
+	return KeyedRow[json.RawMessage]{Key: row.Key, Position: row.Position, Parked: row.Parked, Row: row.Data}, position, err
 }
 
 // List returns a page of a view; see View.List. Values of conditions may be text, read as the field's kind.

@@ -106,8 +106,10 @@ func (e Effect) change(o origin, place int) (EffectChange, error) {
 	}
 	p := &PendingEffect{
 		Part: o.part, Key: o.key, Name: e.name, Position: o.record.Position, Place: place,
-		Due: e.dueAt(o.record), Kind: string(e.kind), Causation: o.record.ID, Correlation: o.record.Meta().Correlation,
+		Due: e.dueAt(o.record), Kind: string(e.kind), Causation: o.record.ID,
 	}
+	meta := o.record.Meta()
+	p.Correlation, p.Trace = meta.Correlation, meta.Trace
 	target := "wake"
 	switch e.kind {
 	case effectSend:

@@ -32,6 +32,22 @@ type Engine interface {
 	Forget(ctx context.Context, t time.Time) error
 }
 
+// Observed is an engine that tells an observer about the groups that it writes.
+type Observed interface {
+	// Observe has o told from now on, in place of whoever was told before.
+	Observe(o Observer)
+}
+
+// Group is what a writer has stored in one transaction, with one flush.
+type Group struct {
+	Store   string        // "log" or "views"
+	Batches int           // callers answered
+	Events  int           // stored; 0 for views
+	Write   time.Duration // for the statements
+	Flush   time.Duration // for the commit: of a log, with its flush
+	Err     error         // nil: stored
+}
+
 // LogInfo identifies a log. ID is made once with the log; Incarnation counts from 1 and is raised by restore, import and
 // promotion; Began is the last position of the incarnation before it.
 type LogInfo struct {
@@ -53,7 +69,7 @@ type Checkpoint struct {
 type PartStore interface {
 	// OpenPart registers a part, or finds it. A new one starts after spec.From, which is stored. One whose Version was
 	// raised loses its states and starts anew from its first From; its Live becomes the old position (or stays, if greater);
-	// pending effects stay. A Version below the stored one is an error.
+	// pending effects and what is parked stay. A Version below the stored one is an error.
 	OpenPart(ctx context.Context, spec PartSpec) (PartState, error)
 	// States returns the stored states of these keys of a part; keys without one are missing in the map.
 	States(ctx context.Context, part string, keys []string) (map[string][]byte, error)
@@ -69,6 +85,10 @@ type PartStore interface {
 	FinishEffects(ctx context.Context, ids []string) error
 	// PartStates lists a part's states in the order of their keys, after a key, at most limit.
 	PartStates(ctx context.Context, part, after string, limit int) ([]StateChange, error)
+	// PartParked lists the parked keys of a part in their order, after a key, at most limit.
+	PartParked(ctx context.Context, part, after string, limit int) ([]ParkedKey, error)
+	// PartParkedRecords lists what is parked of a key in the order of positions, after a position, at most limit.
+	PartParkedRecords(ctx context.Context, part, key string, after Position, limit int) ([]ParkedRecord, error)
 }
 
 // PartSpec describes a process or reactor to OpenPart.
@@ -94,6 +114,31 @@ type PartCommit struct {
 	Checkpoint Checkpoint
 	States     []StateChange
 	Effects    []EffectChange // applied in this order
+	Parked     []ParkChange   // the same
+}
+
+// ParkChange changes what is parked of a key: records up to and including Until are taken out, then Records are put in, in
+// place of others of the same position.
+type ParkChange struct {
+	Key     string
+	Until   Position
+	Records []ParkedRecord
+}
+
+// ParkedRecord is a record that a part could not handle, or one that waits behind such a one.
+type ParkedRecord struct {
+	Position Position
+	Time     time.Time // when it was parked
+	Error    string    // empty: it waits
+	Folded   bool      // its effects were made before, by an older version of a process; it stays so when put again
+}
+
+// ParkedKey is a key that a part holds back: the first of its records that failed, and how many are parked in all. A key that
+// begins with "/" is that of a stream, with the slash in front, whose records go to keys that are not known.
+type ParkedKey struct {
+	Key string
+	ParkedRecord
+	Records int
 }
 
 // StateChange is the state of a part's key; nil Data removes it.
@@ -126,6 +171,7 @@ type PendingEffect struct {
 	Command     []byte // JSON
 	Correlation string
 	Causation   string
+	Trace       string // Meta.Trace of the event that it came of
 }
 
 // EffectQuery selects pending effects.
@@ -158,7 +204,7 @@ type ViewStore interface {
 	// WaitView returns the view's position as soon as it is at or after reach. If ctx ends before, it returns the position
 	// reached and a *BehindError. A view that was never opened is at 0 and is waited for.
 	WaitView(ctx context.Context, view ViewRef, reach Position) (Position, error)
-	// Row returns a row and the view's position, read together. A missing row is ErrNotFound, with the position.
+	// Row returns a row and the view's position, read together. A missing row is ErrNotFound, with the position and Row.Parked.
 	Row(ctx context.Context, view ViewRef, key string) (Row, Position, error)
 	// Rows returns the rows of these keys that exist.
 	Rows(ctx context.Context, view ViewRef, keys []string) (map[string]Row, error)
@@ -170,6 +216,44 @@ type ViewStore interface {
 	Changes(ctx context.Context, view ViewRef, after ChangeCursor, limit int) ([]Row, Position, error)
 	// DropTombstones removes the tombstones of rows that were removed before t.
 	DropTombstones(ctx context.Context, t time.Time) error
+	// ViewParked lists the parked keys of a view in their order, after a key, at most limit.
+	ViewParked(ctx context.Context, view ViewRef, after string, limit int) ([]ParkedKey, error)
+	// ViewParkedRecords lists what is parked of a key in the order of positions, after a position, at most limit.
+	ViewParkedRecords(ctx context.Context, view ViewRef, key string, after Position, limit int) ([]ParkedRecord, error)
+}
+
+// InlineStore is an engine that can keep views in the log's own database, and fold events into them in the transaction that
+// stores the events.
+type InlineStore interface {
+	// InlineViews is where the log's own database keeps views.
+	InlineViews() ViewStore
+	// ListInline returns the views in the log's own database. While fold of one of them is not known, appends are refused.
+	ListInline(ctx context.Context) ([]ViewRef, error)
+	// FoldInline has fold called, until the store is closed, with the records of every group of appends, in its transaction,
+	// while the view is where the log was before the group. A view that lags is left to whoever commits to it.
+	FoldInline(ctx context.Context, view ViewRef, fold InlineFold) error
+}
+
+// InlineFold folds the records after a view's checkpoint, up to a position, and commits to tx. An error fails the appends.
+// Where it stops the view instead, it has committed what came before, and is not called again until somebody else has
+// committed to the view.
+type InlineFold func(ctx context.Context, tx ViewTx, from Checkpoint, records []Record, to Position) (stopped bool, err error)
+
+// ViewTx is where a projection reads and writes what it makes: a store of views beside its log, or the transaction of a group
+// that is being appended.
+type ViewTx interface {
+	// Rows, and the methods down to CommitView, are those of ViewStore.
+	Rows(ctx context.Context, view ViewRef, keys []string) (map[string]Row, error)
+	// ListRows lists rows.
+	ListRows(ctx context.Context, view ViewRef, q RowQuery) ([]Row, Position, error)
+	// ViewParked lists parked keys.
+	ViewParked(ctx context.Context, view ViewRef, after string, limit int) ([]ParkedKey, error)
+	// ViewParkedRecords lists what is parked of a key.
+	ViewParkedRecords(ctx context.Context, view ViewRef, key string, after Position, limit int) ([]ParkedRecord, error)
+	// CommitView stores a step.
+	CommitView(ctx context.Context, c ViewCommit) error
+	// RecordAt returns the record at a position.
+	RecordAt(ctx context.Context, position Position) (Record, error)
 }
 
 // ViewRef names a version of a view.
@@ -191,6 +275,7 @@ type ViewCommit struct {
 	From       Position // the position that the step was made from
 	Checkpoint Checkpoint
 	Rows       []RowChange // each key once
+	Parked     []ParkChange
 }
 
 // RowChange is a row as it is to be; nil Data removes it and leaves a tombstone, also where there was no row: a client of the
@@ -205,6 +290,9 @@ type Row struct {
 	Key      string
 	Data     []byte   // JSON
 	Position Position // of the event that last changed it
+	// Parked is, where rows are read, the first position that is parked of the row's key, or of a stream whose keys are not
+	// known (see ParkedKey); 0: none. A missing row may be parked too. It is not stored.
+	Parked Position
 }
 
 // RowQuery selects rows.

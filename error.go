@@ -13,6 +13,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrBehind: a view had not reached the position asked for when the caller stopped waiting. *BehindError is it.
 	ErrBehind = errors.New("behind")
+	// ErrParked: a row lacks what a projection could not fold into it. *ParkedError is it.
+	ErrParked = errors.New("parked")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("closed")
 	// ErrBusy: the queue is full; nothing was stored. Try again a little later.
@@ -141,6 +143,20 @@ func (e *BehindError) Error() string {
 
 // Is makes errors.Is(err, ErrBehind) true.
 func (e *BehindError) Is(target error) bool { return target == ErrBehind }
+
+// ParkedError tells that a row is as it was before an event that its projection could not fold; see Control.Retry.
+type ParkedError struct {
+	View     string
+	Key      string
+	Position Position // of the event
+}
+
+func (e *ParkedError) Error() string {
+	return fmt.Sprintf("row %s of view %s stands as it was before position %d, which is parked", e.Key, e.View, e.Position)
+}
+
+// Is makes errors.Is(err, ErrParked) true.
+func (e *ParkedError) Is(target error) bool { return target == ErrParked }
 
 // UnknownEventError tells that a decider's own stream or query holds an event type that it does not list.
 type UnknownEventError struct {

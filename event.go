@@ -116,6 +116,8 @@ type Meta struct {
 	Correlation string `json:"correlation,omitempty"`
 	// Causation is the id of the event that made a process or reactor send the command.
 	Causation string `json:"causation,omitempty"`
+	// Trace is the span under which the event was stored, in the form of a W3C traceparent; an Observer gives it.
+	Trace string `json:"trace,omitempty"`
 	// Effective is when it happened in the world, where that is not when it was recorded.
 	Effective time.Time `json:"effective,omitzero"`
 }

@@ -19,6 +19,7 @@ type executor struct {
 	dispatch func(ctx context.Context, stream StreamID, command string, body []byte) error
 	board    *board
 	logger   *slog.Logger
+	observer Observer
 	wake     chan struct{}
 
 	asked   int       // how often somebody said that there is something to do
@@ -254,6 +255,26 @@ func (x *executor) retryNow() {
 	x.notify()
 }
 
+// controlled does what somebody has said about a part's effect: it is tried again at once, or dropped. Said once more, that
+// changes nothing: the effect has its own id.
+func (x *executor) controlled(ctx context.Context, part string, c control) error {
+	if c.Effect == "" {
+		return nil
+	}
+	if c.event == typeSkipped {
+		if err := x.store.FinishEffects(ctx, []string{c.Effect}); err != nil {
+			return err
+		}
+	}
+	x.board.update(func() {
+		if held := x.held[effectKey{part, c.Key}]; held != nil && held.effect.ID == c.Effect {
+			held.until = time.Time{}
+		}
+	})
+	x.notify()
+	return nil
+}
+
 // lastWords is how long what is under way may take once the service is told to stop.
 const lastWords = 5 * time.Second
 
@@ -274,10 +295,12 @@ func outliving(ctx context.Context, by time.Duration) (context.Context, context.
 
 // carryOut does what an effect says and marks it done. Where the process stops in between, it is done again, and its id
 // tells the receiving stream.
-func (x *executor) carryOut(ctx context.Context, effect PendingEffect) error {
+func (x *executor) carryOut(ctx context.Context, effect PendingEffect) (err error) {
 	ctx, cancel := outliving(ctx, lastWords)
 	defer cancel()
-	var err error
+	ctx = WithMeta(ctx, Meta{CommandID: effect.ID, Correlation: effect.Correlation, Causation: effect.Causation, Trace: effect.Trace})
+	ctx, end := begin(ctx, x.observer, Operation{Kind: OpEffect, Part: effect.Part, Stream: effect.Stream, Type: effect.CommandType})
+	defer func() { end(err) }()
 	switch effectKind(effect.Kind) {
 	case effectSend:
 		err = x.send(ctx, effect)
@@ -293,7 +316,6 @@ func (x *executor) carryOut(ctx context.Context, effect PendingEffect) error {
 }
 
 func (x *executor) send(ctx context.Context, effect PendingEffect) error {
-	ctx = WithMeta(ctx, Meta{CommandID: effect.ID, Correlation: effect.Correlation, Causation: effect.Causation})
 	err := x.dispatch(ctx, effect.Stream, effect.CommandType, effect.Command)
 	var refused *RejectedError
 	switch {
@@ -309,7 +331,7 @@ func (x *executor) send(ctx context.Context, effect PendingEffect) error {
 
 // own stores an event in the process's own stream, once for an effect.
 func (x *executor) own(ctx context.Context, effect PendingEffect, eventType string, v any) error {
-	e, err := ownEvent(effect, eventType, v, x.codec)
+	e, err := ownEvent(effect, MetaFrom(ctx), eventType, v, x.codec)
 	if err != nil {
 		return err
 	}

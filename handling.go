@@ -32,6 +32,7 @@ type HandlerOptions struct {
 	Cache      int           // states kept in memory: 0 is 4096, below 0 none
 	Codec      Codec         // nil: data and tags are stored as they are
 	NewID      func() string // makes event ids; nil: deed.NewID
+	Observer   Observer      // is told of commands and appends; nil: nobody is
 }
 
 // maxAttempts is how often a command is tried again after a conflict.
@@ -45,6 +46,7 @@ type commanding struct {
 	codec    Codec
 	newID    func() string
 	around   []Middleware
+	observer Observer
 	queue    *keyedQueue
 }
 
@@ -52,7 +54,10 @@ func newCommanding(category string, store Store, o *HandlerOptions) commanding {
 	if o == nil {
 		o = &HandlerOptions{}
 	}
-	c := commanding{store: store, category: category, clock: SystemClock(), codec: o.Codec, newID: o.NewID, around: o.Middleware, queue: newKeyedQueue()}
+	c := commanding{
+		store: store, category: category, clock: SystemClock(), codec: o.Codec, newID: o.NewID,
+		around: o.Middleware, observer: o.Observer, queue: newKeyedQueue(),
+	}
 	if engine, ok := store.(interface{ Clock() Clock }); ok {
 		c.clock = engine.Clock()
 	}
@@ -73,14 +78,17 @@ func (c *commanding) wrap(handle HandleFunc) HandleFunc {
 }
 
 // start makes a request of a command and hands it through the middleware to handle.
-func (c *commanding) start(ctx context.Context, id string, at Version, cmd Command, handle HandleFunc) (Receipt, error) {
+func (c *commanding) start(ctx context.Context, id string, at Version, cmd Command, handle HandleFunc) (_ Receipt, err error) {
 	if cmd == nil {
 		return Receipt{}, invalid("command", "is nil")
 	}
-	req := Request{Stream: Stream(c.category, id), Command: cmd, Meta: MetaFrom(ctx), At: at}
-	if err := validStream(req.Stream); err != nil {
+	stream := Stream(c.category, id)
+	if err := validStream(stream); err != nil {
 		return Receipt{}, err
 	}
+	ctx, end := begin(ctx, c.observer, Operation{Kind: OpCommand, Stream: stream, Type: cmd.CommandType()})
+	defer func() { end(err) }()
+	req := Request{Stream: stream, Command: cmd, Meta: MetaFrom(ctx), At: at}
 	if req.Meta.Now.IsZero() {
 		req.Meta.Now = c.clock.Now()
 	}
@@ -94,7 +102,7 @@ func (c *commanding) start(ctx context.Context, id string, at Version, cmd Comma
 		req.ref = CommandRef{ID: req.Meta.CommandID, Hash: hex.EncodeToString(sum[:])}
 	}
 	var receipt Receipt
-	err := guard(func() (err error) { receipt, err = handle(ctx, req); return err })
+	err = guard(func() (err error) { receipt, err = handle(ctx, req); return err })
 	if err != nil {
 		return Receipt{}, fmt.Errorf("%s %s: %w", cmd.CommandType(), req.Stream, err)
 	}
@@ -145,7 +153,9 @@ func (c *commanding) outcome(ctx context.Context, ref CommandRef) (Receipt, bool
 
 // append stores b. Where the outcome is unknown and the caller still waits, the same batch again tells it: by its receipt,
 // or by a conflict, which says that it was not stored. Any other error leaves it unknown.
-func (c *commanding) append(ctx context.Context, b Batch) (Receipt, error) {
+func (c *commanding) append(ctx context.Context, b Batch) (_ Receipt, err error) {
+	ctx, end := begin(ctx, c.observer, b.operation())
+	defer func() { end(err) }()
 	var unknown error
 	for attempt := 0; ; attempt++ {
 		receipt, err := c.store.Append(ctx, b)
@@ -186,7 +196,7 @@ func encodeAll[E Event](ctx context.Context, c commanding, types eventTypes[E], 
 }
 
 func encodeMeta(m Meta) ([]byte, error) {
-	if m.Actor == "" && m.CommandID == "" && m.Correlation == "" && m.Causation == "" && m.Effective.IsZero() {
+	if m.Actor == "" && m.CommandID == "" && m.Correlation == "" && m.Causation == "" && m.Trace == "" && m.Effective.IsZero() {
 		return []byte("{}"), nil
 	}
 	return encodeJSON(m)

@@ -76,26 +76,38 @@ func (p Projection[V, E]) install(s *Service) error {
 	if err != nil {
 		return err
 	}
-	if s.config.Views == nil {
-		return fmt.Errorf("projection %s: Config needs Views", p.Name)
+	var views any = s.config.Views
+	switch p.Mode.or() {
+	case Async:
+		if s.config.Views == nil {
+			return fmt.Errorf("projection %s: Config needs Views", p.Name)
+		}
+	case Inline:
+		if s.engine == nil {
+			return fmt.Errorf("projection %s: an Inline one needs a Store that is an engine", p.Name)
+		}
+		views = s.engine
+	case Live:
+		views = s.log
 	}
 	if err := s.name(kindProjection, p.Name); err != nil {
 		return err
 	}
-	view := rawView{store: s.config.Views, ref: p.ref(), index: index}
-	s.views[p.Name] = view
 	progress := s.board.add(p.Name, kindProjection, p.ref().Version)
 	progress.maxLag = p.MaxLag
-	s.openings = append(s.openings, func(ctx context.Context) error {
-		checkpoint, err := s.config.Views.OpenView(ctx, ViewSpec{ViewRef: p.ref(), Index: p.Index, Log: s.Info()})
-		if err != nil {
-			return fmt.Errorf("projection %s: %w", p.Name, err)
-		}
-		progress.position = checkpoint.Position
-		return nil
-	})
-	run := &projector[V, E]{projection: p, events: types, view: view, log: s.log, info: s.Info(), codec: s.codec(), progress: progress}
-	s.loops = append(s.loops, loop{progress, run.fold})
+	run := &projector[V, E]{
+		projection: p, events: types, view: rawView{ref: p.ref(), index: index}, log: s.log, info: s.Info(), codec: s.codec(),
+		progress: progress, parking: s.parking(p.Name),
+	}
+	if p.Mode.or() == Inline {
+		run.log = s.engine
+	}
+	view := run.view
+	if view.store, err = p.storeIn(views, run); err != nil {
+		return fmt.Errorf("projection %s: %w", p.Name, err)
+	}
+	s.views[p.Name] = view
+	s.keep(p.Mode.or(), view, run.loops(view))
 	s.model.Projections = append(s.model.Projections, ViewModel{
 		PartModel: PartModel{Name: p.Name, Version: p.ref().Version, Events: eventModels(p.Events)},
 		Row:       typeModelFor[V](), Index: slices.Clone(p.Index),
@@ -103,12 +115,59 @@ func (p Projection[V, E]) install(s *Service) error {
 	return nil
 }
 
+// projecting is what keeps a projection going, whatever its types.
+type projecting struct {
+	progress *progress
+	open     func(ctx context.Context) (Checkpoint, error)
+	fold     func(ctx context.Context) error // Async
+	watch    func(ctx context.Context) error // Inline
+	inline   InlineFold
+}
+
+// loops is p as one who writes to the view.
+func (p *projector[V, E]) loops(view rawView) projecting {
+	if p.projection.Mode.or() != Live {
+		p.view = view
+	}
+	inner := *p // the engine folds in its own time, and what it has folded is not there before its commit
+	inner.progress = unwatched(p.progress)
+	return projecting{progress: p.progress, open: p.openView, fold: p.fold, watch: p.watchInline, inline: inner.foldInline}
+}
+
+// keep has a projection's rows opened and kept up to date.
+func (s *Service) keep(mode Mode, view rawView, p projecting) {
+	switch mode {
+	case Live:
+		s.live = append(s.live, view.store.(liveStore))
+		p.progress.follows, p.progress.always = false, true
+		return
+	case Inline:
+		s.inline[view.ref.Name] = true
+		s.openings = append(s.openings, func(ctx context.Context) error {
+			return s.config.Store.(InlineStore).FoldInline(ctx, view.ref, p.inline)
+		})
+		s.loops = append(s.loops, loop{p.progress, p.watch})
+	case Async:
+		s.loops = append(s.loops, loop{p.progress, p.fold})
+	}
+	s.openings = append(s.openings, func(ctx context.Context) error {
+		checkpoint, err := p.open(ctx)
+		if err != nil {
+			return fmt.Errorf("projection %s: %w", view.ref.Name, err)
+		}
+		p.progress.position = checkpoint.Position
+		return nil
+	})
+}
+
 func (p Process[S, E]) install(s *Service) error {
 	types, err := p.types()
 	if err != nil {
 		return err
 	}
-	run := &processor[S, E]{process: p, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor}
+	run := &processor[S, E]{
+		process: p, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor, parking: s.parking(p.Name),
+	}
 	if run.progress, err = s.register(kindProcess, p.Name, p.version(), p.From, run.spec); err != nil {
 		return err
 	}
@@ -122,7 +181,9 @@ func (r Reactor[E]) install(s *Service) error {
 	if err != nil {
 		return err
 	}
-	run := &reacting[E]{reactor: r, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor}
+	run := &reacting[E]{
+		reactor: r, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor, parking: s.parking(r.Name),
+	}
 	if run.progress, err = s.register(kindReactor, r.Name, 1, r.From, run.spec); err != nil {
 		return err
 	}

@@ -99,12 +99,12 @@ func processStream(name, key string) StreamID { return Stream(processCategory, n
 func processTag(name string) string { return processCategory + ":" + name }
 
 // ownEvent makes an event of a process's own stream. The effect's id makes the event's, so that a repetition is known.
-func ownEvent(effect PendingEffect, eventType string, v any, codec Codec) (NewEvent, error) {
+func ownEvent(effect PendingEffect, m Meta, eventType string, v any, codec Codec) (NewEvent, error) {
 	data, err := encodeJSON(v)
 	if err != nil {
 		return NewEvent{}, err
 	}
-	metadata, err := encodeMeta(Meta{CommandID: effect.ID, Correlation: effect.Correlation, Causation: effect.Causation})
+	metadata, err := encodeMeta(m)
 	return NewEvent{
 		ID: HashID(effect.ID, eventType), Type: eventType, Schema: 1, ContentType: jsonContent,
 		Data: data, Metadata: metadata, Tags: codecTags(codec, []string{processTag(effect.Part)}),

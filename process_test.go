@@ -137,7 +137,7 @@ func TestProcess(t *testing.T) {
 				faulty.From = deed.FromStart()
 				mended := faulty
 				fault(&faulty)
-				s = start(t, db, accounts, faulty)
+				s = strict(t, db, accounts, faulty)
 				s.settle()
 				part := s.part("keeper")
 				want(t, "state", part.State, deed.StateStopped)

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// processor is the running side of a process: it folds what comes in the log into states, and commits states, effects and
-// mark.
+// processor is the running side of a process: it folds what comes in the log into states, and commits states, effects, mark, and
+// what is parked.
 type processor[S any, E Event] struct {
 	process  Process[S, E]
 	events   eventTypes[E]
@@ -23,15 +23,19 @@ type processor[S any, E Event] struct {
 	stored Checkpoint // what the store has; marks alone move it seldom
 	live   Position
 	states map[string]*S
+	parking
+	// While a new version folds anew, the keys that the old one had parked, and from where on: their effects were never made.
+	unmade map[string]Position
 }
 
 // storeMarkAfter is how far a mark moves, with nothing to store beside it, before it is stored.
 const storeMarkAfter = 1000
 
-// instance is a record with the key of the instance it belongs to.
+// instance is a record with the key of the instance it belongs to, or why that is not known.
 type instance[E Event] struct {
 	Recorded[E]
-	key string
+	key   string
+	fault error
 }
 
 func (p *processor[S, E]) spec(from *Position) PartSpec {
@@ -40,7 +44,6 @@ func (p *processor[S, E]) spec(from *Position) PartSpec {
 
 // fold runs until ctx is done or something fails.
 func (p *processor[S, E]) fold(ctx context.Context) error {
-	p.states = map[string]*S{}
 	state, err := p.store.OpenPart(ctx, p.spec(nil))
 	if err != nil {
 		return err
@@ -49,68 +52,119 @@ func (p *processor[S, E]) fold(ctx context.Context) error {
 		return err
 	}
 	p.stored, p.live = state.Checkpoint, state.Live
-	p.progress.begins(p.stored.Position)
-	return follow(ctx, p.log, p.process.match(p.events, p.codec), p.stored.Position, func(records []Record, to Position) error {
+	if err := p.begin(ctx); err != nil {
+		return err
+	}
+	p.progress.begins(p.stored.Position, len(p.keys))
+	match := append(p.process.match(p.events, p.codec), controlMatch(p.codec, p.process.Name))
+	return follow(ctx, p.log, match, p.stored.Position, func(records []Record, to Position) error {
 		return p.step(ctx, records, to)
 	})
 }
 
-// step folds records and commits. Where one fails for good, those before it are committed.
+// begin takes what is stored for all that is known.
+func (p *processor[S, E]) begin(ctx context.Context) error {
+	p.states, p.unmade = map[string]*S{}, map[string]Position{}
+	p.folded = func(key string, position Position) bool { return !p.makes(key, position) }
+	err := p.parking.load(func(after string, limit int) ([]ParkedKey, error) {
+		page, err := p.store.PartParked(ctx, p.process.Name, after, limit)
+		for i := range page {
+			if k := &page[i]; k.Position > p.stored.Position { // parked by an older version, and not yet folded by this one
+				p.unmade[k.Key] = k.Position
+			}
+		}
+		return page, err
+	})
+	for key := range p.unmade {
+		delete(p.keys, key)
+	}
+	return err
+}
+
+// makes tells whether effects are made for a key at a position: they were not made before.
+func (p *processor[S, E]) makes(key string, position Position) bool {
+	from, unmade := p.unmade[key]
+	return position > p.live || unmade && position >= from
+}
+
+// step folds records and commits. What somebody has said about the part is a step of its own.
 func (p *processor[S, E]) step(ctx context.Context, records []Record, to Position) error {
+	return inSteps(records, to, func(records []Record, to Position) error { return p.several(ctx, records, to) },
+		func(r Record) error { return p.controlled(ctx, r) })
+}
+
+// several folds records together, or one by one where a state of theirs cannot be stored, to find the one it is about.
+func (p *processor[S, E]) several(ctx context.Context, records []Record, to Position) error {
 	err := p.together(ctx, records, to)
 	if !errors.As(err, new(*unstorable)) {
 		return err
 	}
-	p.states = map[string]*S{}
+	if err := p.begin(ctx); err != nil {
+		return err
+	}
 	return oneByOne(records, to, func(records []Record, to Position) error { return p.together(ctx, records, to) })
 }
 
-// together folds records and commits what became of all of them.
-func (p *processor[S, E]) together(ctx context.Context, records []Record, to Position) error {
-	instances, failed := p.decode(ctx, records)
-	if failed != nil && !errors.As(failed, new(*recordError)) {
-		return failed
+// transition is what a step makes of a process.
+type transition struct {
+	changed map[string]Position // keys whose states have changed, and at which position last
+	effects []EffectChange
+}
+
+// together folds records and commits what became of all of them; where one stops the part, of those before it.
+func (p *processor[S, E]) together(ctx context.Context, records []Record, to Position) (err error) {
+	ctx, end := p.progress.begin(ctx, records)
+	defer func() { end(err) }()
+	instances, err := p.decode(ctx, records)
+	if err != nil {
+		return err
 	}
 	if err := p.load(ctx, instances); err != nil {
 		return err
 	}
-	c := PartCommit{Part: p.process.Name, Version: p.process.version(), From: p.stored.Position}
-	changed := map[string]Position{}
+	t := transition{changed: map[string]Position{}}
+	var stopped error
 	for i, r := range instances {
-		effects, err := p.apply(r)
-		if err != nil {
-			failed, instances = &recordError{r.Record, err}, instances[:i]
+		if stopped = p.apply(&t, r); stopped != nil {
+			records, to = records[:i], p.progress.at()
+			if i > 0 {
+				to = records[i-1].Position
+			}
 			break
 		}
-		if r.key != "" {
-			changed[r.key] = r.Position
-			c.Effects = append(c.Effects, effects...)
+	}
+	return errors.Join(p.commit(ctx, t, records, to), stopped)
+}
+
+// apply folds one record into its instance, or parks it. An error says that this is one key too many; nothing has changed then.
+func (p *processor[S, E]) apply(t *transition, r instance[E]) error {
+	stream := lost(r.Stream)
+	key := r.key
+	if r.fault != nil || p.holds(stream) {
+		key = stream
+	}
+	if key == "" {
+		return nil
+	}
+	if p.holds(key) {
+		p.park(key, r.Record, nil)
+		return nil
+	}
+	fault := r.fault
+	if fault == nil {
+		fault = p.evolve(t, r, r.Position, p.makes(r.key, r.Position))
+	}
+	switch {
+	case fault != nil && p.full(1):
+		return p.tooMany(r.Record, fault)
+	case fault != nil:
+		p.park(key, r.Record, fault)
+	default:
+		if _, unmade := p.unmade[key]; unmade {
+			p.release(key, r.Position, false)
 		}
 	}
-	if failed != nil {
-		to = p.progress.position
-		if len(instances) > 0 {
-			to = instances[len(instances)-1].Position
-		}
-	}
-	for key, position := range changed {
-		var change StateChange
-		err := guard(func() (err error) { change, err = stateChange(key, *p.states[key], position); return err })
-		if err != nil {
-			return &unstorable{err}
-		}
-		c.States = append(c.States, change)
-	}
-	if err := p.commit(ctx, c, records[:len(instances)], to); err != nil {
-		return err
-	}
-	// The next step goes on from what is stored, as it would after a restart.
-	for _, change := range c.States {
-		if err := p.hold(change.Key, change.Data); err != nil {
-			return err
-		}
-	}
-	return failed
+	return nil
 }
 
 func (p *processor[S, E]) hold(key string, data []byte) error {
@@ -124,13 +178,47 @@ func (p *processor[S, E]) hold(key string, data []byte) error {
 	return nil
 }
 
-func (p *processor[S, E]) commit(ctx context.Context, c PartCommit, records []Record, to Position) error {
-	c.Checkpoint = p.stored.after(p.store.Info(), records, to)
-	if len(c.States) > 0 || len(c.Effects) > 0 || to >= p.stored.Position+storeMarkAfter {
+// commit stores states, effects, mark, and what is parked. Of a record alone, a state that cannot be stored is parked.
+func (p *processor[S, E]) commit(ctx context.Context, t transition, records []Record, to Position) error {
+	c := PartCommit{
+		Part: p.process.Name, Version: p.process.version(), From: p.stored.Position,
+		Checkpoint: p.stored.after(p.store.Info(), records, to), Effects: t.effects,
+	}
+	for key, position := range t.changed {
+		change, err := stateChange(key, *p.states[key], position)
+		switch {
+		case err == nil:
+			c.States = append(c.States, change)
+		case len(records) != 1:
+			return &unstorable{err}
+		case p.full(1):
+			return p.tooMany(records[0], err)
+		default:
+			p.park(key, records[0], err)
+			delete(p.states, key)
+			c.Effects = nil
+		}
+	}
+	if to >= p.live {
+		for key := range p.unmade { // what is left of them is nobody's by now
+			if !p.holds(key) {
+				p.release(key, p.live, true)
+			}
+		}
+		clear(p.unmade)
+	}
+	c.Parked = p.changes
+	if len(c.States) > 0 || len(c.Effects) > 0 || len(c.Parked) > 0 || to >= p.stored.Position+storeMarkAfter {
 		if err := p.store.CommitPart(ctx, c); err != nil {
 			return err
 		}
 		p.stored = c.Checkpoint
+	}
+	p.forget()
+	for _, change := range c.States { // the next step goes on from what is stored, as it would after a restart
+		if err := p.hold(change.Key, change.Data); err != nil {
+			return err
+		}
 	}
 	if len(c.Effects) > 0 {
 		p.executor.notify()
@@ -138,41 +226,43 @@ func (p *processor[S, E]) commit(ctx context.Context, c PartCommit, records []Re
 	if len(p.states) > heldRows {
 		clear(p.states)
 	}
-	p.progress.reached(to)
+	p.progress.reached(to, len(p.keys))
 	return nil
 }
 
+// decode decodes records and finds out whose they are.
 func (p *processor[S, E]) decode(ctx context.Context, records []Record) ([]instance[E], error) {
-	instances := make([]instance[E], 0, len(records))
-	for _, record := range records {
+	instances := make([]instance[E], len(records))
+	for i, record := range records {
 		r, err := p.codec.Decode(ctx, record)
 		if err != nil {
-			return instances, err
+			return nil, err
 		}
-		in := instance[E]{Recorded: Recorded[E]{Record: r}}
-		if isOwn(r) || r.Stream.Category() == processCategory { // else nobody's: written past deed
-			if key, ours := strings.CutPrefix(string(r.Stream), string(processStream(p.process.Name, ""))); ours && isOwn(r) {
-				in.key = key
-			}
-		} else if in.Event, err = p.events.decode(r); err == nil {
-			err = guard(func() error { in.key = p.process.Key(in.Recorded); return nil })
-		}
-		if err == nil && in.key != "" {
-			err = ValidID(in.key)
-		}
-		if err != nil {
-			return instances, &recordError{record, err}
-		}
-		instances = append(instances, in)
+		instances[i] = p.instance(r)
 	}
 	return instances, nil
+}
+
+func (p *processor[S, E]) instance(r Record) instance[E] {
+	in := instance[E]{Recorded: Recorded[E]{Record: r}}
+	if isOwn(r) || r.Stream.Category() == processCategory { // else nobody's: written past deed
+		if key, ours := strings.CutPrefix(string(r.Stream), string(processStream(p.process.Name, ""))); ours && isOwn(r) {
+			in.key = key
+		}
+	} else if in.Event, in.fault = p.events.decode(r); in.fault == nil {
+		in.fault = guard(func() error { in.key = p.process.Key(in.Recorded); return nil })
+	}
+	if in.fault == nil && in.key != "" {
+		in.fault = ValidID(in.key)
+	}
+	return in
 }
 
 // load reads the states of instances that are not held.
 func (p *processor[S, E]) load(ctx context.Context, instances []instance[E]) error {
 	var keys []string
 	for _, r := range instances {
-		if _, held := p.states[r.key]; !held && r.key != "" {
+		if _, held := p.states[r.key]; !held && r.key != "" && r.fault == nil {
 			p.states[r.key] = new(S)
 			keys = append(keys, r.key)
 		}
@@ -192,11 +282,9 @@ func (p *processor[S, E]) load(ctx context.Context, instances []instance[E]) err
 	return nil
 }
 
-// apply folds one record into its instance's state and returns what it brings about.
-func (p *processor[S, E]) apply(r instance[E]) ([]EffectChange, error) {
-	if r.key == "" {
-		return nil, nil
-	}
+// evolve folds one record into its instance's state and adds what it brings about, if effects are to be made. It returns why it
+// cannot; nothing has changed then.
+func (p *processor[S, E]) evolve(t *transition, r instance[E], at Position, makes bool) error {
 	state := p.states[r.key]
 	var next S
 	var effects []Effect
@@ -206,22 +294,24 @@ func (p *processor[S, E]) apply(r instance[E]) ([]EffectChange, error) {
 			return err
 		}
 		next = p.process.Evolve(*state, r.Recorded)
-		if r.Position > p.live {
+		if makes {
 			effects = p.process.React(next, r.Recorded)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if r.Position <= p.live {
+	if !makes {
 		effects = nil
 	}
 	changed, err := changes(effects, origin{part: p.process.Name, key: r.key, record: r.Record})
-	if err == nil {
-		*state = next
+	if err != nil {
+		return err
 	}
-	return changed, err
+	*state, t.changed[r.key] = next, at
+	t.effects = append(t.effects, changed...)
+	return nil
 }
 
 func changes(effects []Effect, o origin) ([]EffectChange, error) {
@@ -240,8 +330,8 @@ func stateChange[S any](key string, state S, position Position) (StateChange, er
 	if reflect.ValueOf(&state).Elem().IsZero() {
 		return change, nil
 	}
-	var err error
-	if change.Data, err = encodeJSON(state); err != nil {
+	err := guard(func() (err error) { change.Data, err = encodeJSON(state); return err })
+	if err != nil {
 		err = fmt.Errorf("encode the state of %s: %w", key, err)
 	}
 	return change, err

@@ -9,23 +9,6 @@ import (
 	"time"
 )
 
-// PartState words: how a projection, process, reactor or task is doing.
-const (
-	// StateLive: nothing is left to handle.
-	StateLive = "live"
-	// StateCatchingUp: there is something left, and it is being handled.
-	StateCatchingUp = "catching-up"
-	// StateStalled: there is something left, and nothing has moved for ten seconds.
-	StateStalled = "stalled"
-	// StateRetrying: the last try failed for a reason that may pass; Error says which.
-	StateRetrying = "retrying"
-	// StateStopped: a record cannot be handled; Error says which and why. The part goes on when the service is started
-	// with that mended.
-	StateStopped = "stopped"
-	// StateOff: the service is not running.
-	StateOff = "off"
-)
-
 // stalledAfter is when a part that has something to do and does not move is called stalled.
 const stalledAfter = 10 * time.Second
 
@@ -37,7 +20,9 @@ type progress struct {
 	version  int
 	maxLag   time.Duration
 	follows  bool // the log; tasks do not
+	always   bool // there is no loop: it is up to date whenever somebody looks
 	position Position
+	parked   int       // keys
 	moved    time.Time // machine's clock
 	running  bool
 	waiting  bool // between tries
@@ -49,11 +34,12 @@ type progress struct {
 
 // board is where loops tell how they stand, and where others wait for that to change.
 type board struct {
-	logger  *slog.Logger
-	mu      sync.Mutex
-	changed chan struct{} // closed and replaced when anything changes
-	retry   chan struct{} // closed and replaced to end all waits between tries
-	loops   []*progress
+	logger   *slog.Logger
+	observer Observer
+	mu       sync.Mutex
+	changed  chan struct{} // closed and replaced when anything changes
+	retry    chan struct{} // closed and replaced to end all waits between tries
+	loops    []*progress
 }
 
 func newBoard(logger *slog.Logger) *board {
@@ -86,18 +72,48 @@ func (b *board) retryNow() {
 	})
 }
 
+// unwatched is a loop like p that no status tells of.
+func unwatched(p *progress) *progress {
+	b := newBoard(p.board.logger)
+	b.observer = p.board.observer
+	return b.add(p.name, p.kind, p.version)
+}
+
+// stop says that the loop cannot go on from a record.
+func (p *progress) stop(err error, record Record) {
+	p.board.update(func() { p.stopped, p.err, p.failed = true, err, record })
+	p.board.logger.Error("a part stopped at a record that it cannot handle", "kind", p.kind, "part", p.name, "error", err)
+}
+
+// begin tells who observes that the loop begins a step; of marks alone it does not.
+func (p *progress) begin(ctx context.Context, records []Record) (context.Context, func(error)) {
+	if len(records) == 0 {
+		return ctx, unobserved
+	}
+	return begin(ctx, p.board.observer, Operation{Kind: OpStep, Part: p.name, Type: p.kind, Records: records})
+}
+
 // begins says that the loop starts after a position. What failed before is not forgotten until something is reached.
-func (p *progress) begins(position Position) {
-	p.board.update(func() { p.position, p.running, p.stopped, p.moved = position, true, false, time.Now() })
+func (p *progress) begins(position Position, parked int) {
+	p.board.update(func() {
+		p.position, p.parked, p.running, p.stopped, p.moved = position, parked, true, false, time.Now()
+	})
+}
+
+// at is how far the loop is.
+func (p *progress) at() Position {
+	p.board.mu.Lock()
+	defer p.board.mu.Unlock()
+	return p.position
 }
 
 // reached says that everything up to a position is handled.
-func (p *progress) reached(position Position) {
+func (p *progress) reached(position Position, parked int) {
 	p.board.update(func() {
 		if position > p.position {
 			p.moved = time.Now()
 		}
-		p.position = position
+		p.position, p.parked = position, parked
 		p.err, p.attempts, p.failed = nil, 0, Record{}
 	})
 }
@@ -133,8 +149,7 @@ func (p *progress) keep(ctx context.Context, f func(context.Context) error) erro
 		case errors.Is(err, ErrForked), errors.Is(err, ErrForeignPosition), errors.Is(err, ErrClosed):
 			return fmt.Errorf("%s %s: %w", p.kind, p.name, err)
 		case errors.As(err, &record):
-			p.board.update(func() { p.stopped, p.err, p.failed = true, err, record.record })
-			p.board.logger.Error("a part stopped at a record that it cannot handle", "kind", p.kind, "part", p.name, "error", err)
+			p.stop(err, record.record)
 			<-ctx.Done()
 			return nil
 		}
@@ -176,6 +191,8 @@ func (p *progress) state(head Position) string {
 	switch {
 	case p.stopped:
 		return StateStopped
+	case p.always:
+		return StateLive
 	case !p.running:
 		return StateOff
 	case p.err != nil:

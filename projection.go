@@ -26,6 +26,8 @@ type Projection[V any, E Event] struct {
 	// Evolve returns the row after an event; the zero V removes it. It is pure. Rows are kept in their JSON form: what that
 	// leaves out is not there at a later event.
 	Evolve func(V, Recorded[E]) V
+	// Mode says when events are folded into rows: Async, which is the zero Mode, Inline or Live.
+	Mode Mode
 	// MaxLag is how far behind the view may be and still count as ready; 0 is 10 s.
 	MaxLag time.Duration
 }
@@ -59,6 +61,9 @@ func (p Projection[V, E]) types() (eventTypes[E], indexing, error) {
 	}
 	if p.Version < 0 {
 		errs = append(errs, errors.New("Version: is negative"))
+	}
+	if p.Mode < Async || p.Mode > Live {
+		errs = append(errs, errors.New("Mode: must be Async, Inline or Live"))
 	}
 	index, err := newIndexing(reflect.TypeFor[V](), p.Index)
 	if err := errors.Join(append(errs, err)...); err != nil {

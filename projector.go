@@ -8,7 +8,8 @@ import (
 	"slices"
 )
 
-// projector is the running side of a projection: it folds what comes in the log into rows, and commits rows and mark.
+// projector is the running side of a projection: it folds what comes in the log into rows, and commits rows, mark, and what is
+// parked.
 type projector[V any, E Event] struct {
 	projection Projection[V, E]
 	events     eventTypes[E]
@@ -18,9 +19,11 @@ type projector[V any, E Event] struct {
 	codec      Codec
 	progress   *progress
 
+	tx         ViewTx
 	checkpoint Checkpoint
 	rows       map[string]*heldRow[V] // committed rows and those of the step under way
 	dirty      []string               // keys of the rows that the step has changed
+	parking
 }
 
 // heldRow is a row in memory.
@@ -35,95 +38,136 @@ type heldRow[V any] struct {
 // heldRows bounds what a projector keeps in memory between steps.
 const heldRows = 10_000
 
+// storeTx is a view's store beside its log.
+type storeTx struct {
+	ViewStore
+	log Reader
+}
+
+func (s storeTx) RecordAt(ctx context.Context, position Position) (Record, error) {
+	return recordAt(ctx, s.log, position)
+}
+
 // fold runs until ctx is done or something fails.
 func (p *projector[V, E]) fold(ctx context.Context) error {
-	p.rows, p.dirty = map[string]*heldRow[V]{}, nil
-	var err error
-	spec := ViewSpec{ViewRef: p.view.ref, Index: p.projection.Index, Log: p.info}
-	if p.checkpoint, err = p.view.store.OpenView(ctx, spec); err != nil {
+	checkpoint, err := p.open(ctx)
+	if err != nil {
 		return err
 	}
-	if engine, ok := p.log.(Engine); ok {
-		if err := p.checkpoint.verify(ctx, engine); err != nil {
-			return err
-		}
+	if err := p.begin(ctx, storeTx{p.view.store, p.log}, checkpoint); err != nil {
+		return err
 	}
-	p.progress.begins(p.checkpoint.Position)
-	match := []Match{{Types: p.events.names}}
-	return follow(ctx, p.log, match, p.checkpoint.Position, func(records []Record, to Position) error {
+	p.progress.begins(p.checkpoint.Position, len(p.keys))
+	return follow(ctx, p.log, p.match(), p.checkpoint.Position, func(records []Record, to Position) error {
 		return p.step(ctx, records, to)
 	})
 }
 
-// routed is a record with the rows it goes to.
+func (p *projector[V, E]) openView(ctx context.Context) (Checkpoint, error) {
+	return p.view.store.OpenView(ctx, ViewSpec{ViewRef: p.view.ref, Index: p.projection.Index, Log: p.info})
+}
+
+// open finds out how far the view is, and whether that is a place in this log.
+func (p *projector[V, E]) open(ctx context.Context) (Checkpoint, error) {
+	checkpoint, err := p.openView(ctx)
+	if err != nil {
+		return checkpoint, err
+	}
+	if engine, ok := p.log.(Engine); ok {
+		err = checkpoint.verify(ctx, engine)
+	}
+	return checkpoint, err
+}
+
+func (p *projector[V, E]) match() []Match {
+	return []Match{{Types: p.events.names}, controlMatch(p.codec, p.projection.Name)}
+}
+
+// begin takes what is stored for all that is known.
+func (p *projector[V, E]) begin(ctx context.Context, tx ViewTx, checkpoint Checkpoint) error {
+	p.tx, p.checkpoint = tx, checkpoint
+	p.rows, p.dirty = map[string]*heldRow[V]{}, nil
+	return p.parking.load(func(after string, limit int) ([]ParkedKey, error) {
+		return tx.ViewParked(ctx, p.view.ref, after, limit)
+	})
+}
+
+// routed is a record with the rows it goes to, or why that is not known.
 type routed[E Event] struct {
 	Recorded[E]
 	targets []Target
+	fault   error
 }
 
-// step folds records and commits. Where one fails for good, those before it are committed.
+// step folds records and commits. What somebody has said about the part is a step of its own.
 func (p *projector[V, E]) step(ctx context.Context, records []Record, to Position) error {
+	return inSteps(records, to, func(records []Record, to Position) error { return p.several(ctx, records, to) },
+		func(r Record) error { return p.controlled(ctx, r) })
+}
+
+// several folds records together, or one by one where a row of theirs cannot be stored, to find the one it is about.
+func (p *projector[V, E]) several(ctx context.Context, records []Record, to Position) error {
 	err := p.together(ctx, records, to)
 	if !errors.As(err, new(*unstorable)) {
 		return err
 	}
-	p.rows, p.dirty = map[string]*heldRow[V]{}, nil
+	if err := p.begin(ctx, p.tx, p.checkpoint); err != nil {
+		return err
+	}
 	return oneByOne(records, to, func(records []Record, to Position) error { return p.together(ctx, records, to) })
 }
 
-// together folds records and commits what became of all of them.
-func (p *projector[V, E]) together(ctx context.Context, records []Record, to Position) error {
-	events, failed := p.route(ctx, records)
-	if failed != nil && !errors.As(failed, new(*recordError)) {
-		return failed
+// together folds records and commits what became of all of them; where one stops the part, of those before it.
+func (p *projector[V, E]) together(ctx context.Context, records []Record, to Position) (err error) {
+	ctx, end := p.progress.begin(ctx, records)
+	defer func() { end(err) }()
+	events, err := p.route(ctx, records)
+	if err != nil {
+		return err
 	}
 	if err := p.load(ctx, events); err != nil {
 		return err
 	}
+	var stopped error
 	for i, r := range events {
 		if err := p.apply(ctx, r); err != nil {
 			if !errors.As(err, new(*recordError)) {
 				return err
 			}
-			failed, events = err, events[:i]
+			stopped, records, to = err, records[:i], p.checkpoint.Position
+			if i > 0 {
+				to = records[i-1].Position
+			}
 			break
 		}
 	}
-	if failed != nil {
-		to = p.checkpoint.Position
-		if len(events) > 0 {
-			to = events[len(events)-1].Position
-		}
-	}
-	if err := p.commit(ctx, records[:len(events)], to); err != nil {
-		return err
-	}
-	return failed
+	return errors.Join(p.commit(ctx, records, to), stopped)
 }
 
-// route decodes records up to the first that fails.
+// route decodes records and finds out where they go.
 func (p *projector[V, E]) route(ctx context.Context, records []Record) ([]routed[E], error) {
-	events := make([]routed[E], 0, len(records))
-	for _, record := range records {
+	events := make([]routed[E], len(records))
+	for i, record := range records {
 		decoded, err := p.codec.Decode(ctx, record)
 		if err != nil {
-			return events, err
+			return nil, err
 		}
-		r := routed[E]{Recorded: Recorded[E]{Record: decoded}}
-		if r.Event, err = p.events.decode(decoded); err == nil {
-			err = guard(func() error { r.targets = p.projection.targets(r.Recorded); return nil })
-		}
-		for _, t := range r.targets {
-			if t.field == "" && err == nil {
-				err = ValidID(t.key)
-			}
-		}
-		if err != nil {
-			return events, &recordError{record, err}
-		}
-		events = append(events, r)
+		events[i] = p.routed(decoded)
 	}
 	return events, nil
+}
+
+func (p *projector[V, E]) routed(record Record) routed[E] {
+	r := routed[E]{Recorded: Recorded[E]{Record: record}}
+	if r.Event, r.fault = p.events.decode(record); r.fault == nil {
+		r.fault = guard(func() error { r.targets = p.projection.targets(r.Recorded); return nil })
+	}
+	for _, t := range r.targets {
+		if r.fault == nil && t.field == "" {
+			r.fault = ValidID(t.key)
+		}
+	}
+	return r
 }
 
 // load reads the rows that events name by key and that are not held.
@@ -131,10 +175,7 @@ func (p *projector[V, E]) load(ctx context.Context, events []routed[E]) error {
 	var keys []string
 	for _, r := range events {
 		for _, t := range r.targets {
-			if t.field != "" {
-				continue
-			}
-			if _, held := p.rows[t.key]; !held {
+			if _, held := p.rows[t.key]; t.field == "" && !held {
 				p.rows[t.key] = &heldRow[V]{}
 				keys = append(keys, t.key)
 			}
@@ -147,7 +188,7 @@ func (p *projector[V, E]) hold(ctx context.Context, keys []string) error {
 	if len(keys) == 0 || p.checkpoint.Position == 0 {
 		return nil
 	}
-	stored, err := p.view.store.Rows(ctx, p.view.ref, keys)
+	stored, err := p.tx.Rows(ctx, p.view.ref, keys)
 	if err != nil {
 		return err
 	}
@@ -161,35 +202,75 @@ func (p *projector[V, E]) hold(ctx context.Context, keys []string) error {
 	return nil
 }
 
-// apply folds one event into all of the rows it goes to, or none.
+// apply folds one event into each of the rows it goes to, and parks it for those that cannot take it. A *recordError says that
+// this is one row too many; nothing has changed then.
 func (p *projector[V, E]) apply(ctx context.Context, r routed[E]) error {
-	keys, err := p.keys(ctx, r)
-	if err != nil {
-		return err
-	}
-	next := make([]V, len(keys))
-	for i, key := range keys {
-		row := p.rows[key]
-		if row.data != nil {
-			if row.value, err = decodeRow[V](p.view.ref.Name, Row{Key: key, Data: row.data}); err != nil {
-				return err
-			}
-			row.data = nil
+	var keys []string
+	stream := lost(r.Stream)
+	if r.fault == nil && !p.holds(stream) {
+		var err error
+		if keys, r.fault, err = p.targets(ctx, r); err != nil {
+			return err
 		}
-		err := guard(func() error { next[i] = p.projection.Evolve(row.value, r.Recorded); return nil })
+	}
+	if p.holds(stream) {
+		p.park(stream, r.Record, nil)
+		return nil
+	}
+	if r.fault != nil {
+		if p.full(1) {
+			return p.tooMany(r.Record, r.fault)
+		}
+		p.park(stream, r.Record, r.fault)
+		return nil
+	}
+	next, faults := make([]V, len(keys)), map[string]error{}
+	for i, key := range keys {
+		if p.holds(key) {
+			continue
+		}
+		value, fault, err := p.evolved(key, r.Recorded)
 		if err != nil {
-			return &recordError{r.Record, fmt.Errorf("evolve row %s: %w", key, err)}
+			return err
+		}
+		if next[i] = value; fault != nil {
+			if faults[key] = fault; p.full(len(faults)) {
+				return p.tooMany(r.Record, fault)
+			}
 		}
 	}
 	for i, key := range keys {
+		if fault := faults[key]; fault != nil || p.holds(key) {
+			p.park(key, r.Record, fault)
+			continue
+		}
 		p.set(key, next[i], r.Position)
 	}
 	return nil
 }
 
-// keys returns the rows that an event goes to, each once.
-func (p *projector[V, E]) keys(ctx context.Context, r routed[E]) ([]string, error) {
-	var keys []string
+// evolved is a row after an event; fault is that the projection cannot tell.
+func (p *projector[V, E]) evolved(key string, r Recorded[E]) (next V, fault, err error) {
+	row := p.rows[key]
+	if row.data != nil {
+		if row.value, err = decodeRow[V](p.view.ref.Name, Row{Key: key, Data: row.data}); err != nil {
+			return next, nil, err
+		}
+		row.data = nil
+	}
+	fault = guard(func() error { next = p.projection.Evolve(row.value, r); return nil })
+	if fault != nil {
+		fault = fmt.Errorf("evolve row %s: %w", key, fault)
+	}
+	return next, fault, nil
+}
+
+// targets returns the rows that an event goes to, each once. Where it goes to all rows with a value, nobody knows whether those
+// that are parked have it; they are among them.
+func (p *projector[V, E]) targets(ctx context.Context, r routed[E]) (keys []string, fault, err error) {
+	if len(r.targets) == 1 && r.targets[0].field == "" {
+		return []string{r.targets[0].key}, nil, nil
+	}
 	for _, t := range r.targets {
 		if t.field == "" {
 			keys = append(keys, t.key)
@@ -197,18 +278,15 @@ func (p *projector[V, E]) keys(ctx context.Context, r routed[E]) ([]string, erro
 		}
 		found, err := p.where(ctx, t)
 		if errors.As(err, new(*InvalidError)) {
-			return nil, &recordError{r.Record, err}
+			return nil, err, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		keys = append(keys, found...)
+		keys = append(append(keys, found...), p.instances()...)
 	}
-	if len(r.targets) > 1 {
-		slices.Sort(keys)
-		keys = slices.Compact(keys)
-	}
-	return keys, nil
+	slices.Sort(keys)
+	return slices.Compact(keys), nil, nil
 }
 
 func (p *projector[V, E]) set(key string, next V, position Position) {
@@ -233,7 +311,7 @@ func (p *projector[V, E]) where(ctx context.Context, t Target) ([]string, error)
 	var keys, missing []string
 	q := RowQuery{Where: []RowWhere{{Field: t.field, Value: value}}, Limit: maxPage}
 	for more := p.checkpoint.Position > 0; more; {
-		rows, _, err := p.view.store.ListRows(ctx, p.view.ref, q)
+		rows, _, err := p.tx.ListRows(ctx, p.view.ref, q)
 		if err != nil {
 			return nil, err
 		}
@@ -252,62 +330,79 @@ func (p *projector[V, E]) where(ctx context.Context, t Target) ([]string, error)
 	if err := p.hold(ctx, missing); err != nil {
 		return nil, err
 	}
-	field := p.view.index.fields[t.field]
 	for _, key := range p.dirty {
-		row := p.rows[key]
-		if !row.exists {
-			continue
+		has, err := p.has(p.rows[key], t.field, value)
+		if err != nil {
+			return nil, &unstorable{err}
 		}
-		if now, err := field.of(reflect.ValueOf(&row.value).Elem()); err != nil {
-			return nil, err
-		} else if now == value {
+		if has {
 			keys = append(keys, key)
 		}
 	}
 	return keys, nil
 }
 
-// commit stores the changed rows and the mark.
+// has tells whether a row's field has a value.
+func (p *projector[V, E]) has(row *heldRow[V], field string, value any) (bool, error) {
+	if !row.exists {
+		return false, nil
+	}
+	now, err := p.view.index.fields[field].of(reflect.ValueOf(&row.value).Elem())
+	return now == value, err
+}
+
+// commit stores the changed rows, the mark, and what is parked. Of a record alone, a row that cannot be stored is parked.
 func (p *projector[V, E]) commit(ctx context.Context, records []Record, to Position) error {
 	if to == p.checkpoint.Position {
-		p.progress.reached(to)
+		p.progress.reached(to, len(p.keys))
 		return nil
 	}
 	c := ViewCommit{View: p.view.ref, From: p.checkpoint.Position, Checkpoint: p.checkpoint.after(p.info, records, to)}
+	stored := p.dirty[:0]
 	for _, key := range p.dirty {
-		row := p.rows[key]
-		var change RowChange
-		err := guard(func() (err error) { change, err = p.change(key, row); return err })
-		if err != nil {
+		change, err := p.change(key)
+		switch {
+		case err == nil:
+			c.Rows, stored = append(c.Rows, change), append(stored, key)
+		case len(records) != 1:
 			return &unstorable{err}
+		case p.full(1):
+			return p.tooMany(records[0], err)
+		default:
+			p.park(key, records[0], err)
+			delete(p.rows, key)
 		}
-		c.Rows = append(c.Rows, change)
 	}
-	if err := p.view.store.CommitView(ctx, c); err != nil {
+	c.Parked = p.changes
+	if err := p.tx.CommitView(ctx, c); err != nil {
 		return err
 	}
-	for i, key := range p.dirty {
+	for i, key := range stored {
 		// The next step goes on from what is stored, as it would after a restart.
 		row := p.rows[key]
 		*row = heldRow[V]{data: c.Rows[i].Data, exists: row.exists, position: row.position}
 	}
 	p.dirty, p.checkpoint = p.dirty[:0], c.Checkpoint
+	p.forget()
 	if len(p.rows) > heldRows {
 		clear(p.rows)
 	}
-	p.progress.reached(to)
+	p.progress.reached(to, len(p.keys))
 	return nil
 }
 
-func (p *projector[V, E]) change(key string, row *heldRow[V]) (RowChange, error) {
-	change := RowChange{Row: Row{Key: key, Position: row.position}}
+func (p *projector[V, E]) change(key string) (change RowChange, err error) {
+	row := p.rows[key]
+	change.Row = Row{Key: key, Position: row.position}
 	if !row.exists {
 		return change, nil
 	}
-	var err error
-	if change.Data, err = encodeJSON(row.value); err != nil {
-		return change, fmt.Errorf("encode row %s: %w", key, err)
-	}
-	change.Index, err = p.view.index.values(reflect.ValueOf(&row.value).Elem())
+	err = guard(func() (err error) {
+		if change.Data, err = encodeJSON(row.value); err != nil {
+			return fmt.Errorf("encode row %s: %w", key, err)
+		}
+		change.Index, err = p.view.index.values(reflect.ValueOf(&row.value).Elem())
+		return err
+	})
 	return change, err
 }

@@ -16,8 +16,11 @@ type Reactor[E Event] struct {
 	Events []E
 	// React does the work for one event and returns what follows from it; the effects commit with the reactor's mark. id is
 	// the same on every call for the event, to be handed on so that the other side can tell a repetition. An error is tried
-	// again with backoff, later events wait; deed.Permanent says that trying again is of no use.
+	// again with backoff, while later events wait. In the end, or at once where deed.Permanent says that trying again is of no
+	// use, the event is parked with those that follow of its stream, and the others go on.
 	React func(ctx context.Context, r Recorded[E], id string) ([]Effect, error)
+	// Attempts is how often an event is tried before it is parked; 0 is 20, which takes about five minutes.
+	Attempts int
 	// From is where a reactor begins that is new to a log which has events already; NewService refuses it without.
 	From From
 }
@@ -30,6 +33,9 @@ func (r Reactor[E]) types() (eventTypes[E], error) {
 	}
 	if r.React == nil {
 		errs = append(errs, errors.New("React: must be set"))
+	}
+	if r.Attempts < 0 {
+		errs = append(errs, errors.New("Attempts: is negative"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return types, fmt.Errorf("reactor %s: %w", r.Name, err)
@@ -47,6 +53,7 @@ type reacting[E Event] struct {
 	progress *progress
 	executor *executor
 	stored   Checkpoint
+	parking
 }
 
 func (p *reacting[E]) spec(from *Position) PartSpec {
@@ -63,81 +70,181 @@ func (p *reacting[E]) follow(ctx context.Context) error {
 		return err
 	}
 	p.stored = state.Checkpoint
-	p.progress.begins(p.stored.Position)
-	return follow(ctx, p.log, []Match{{Types: p.events.names}}, p.stored.Position, func(records []Record, to Position) error {
+	err = p.load(func(after string, limit int) ([]ParkedKey, error) {
+		return p.store.PartParked(ctx, p.reactor.Name, after, limit)
+	})
+	if err != nil {
+		return err
+	}
+	p.progress.begins(p.stored.Position, len(p.keys))
+	match := []Match{{Types: p.events.names}, controlMatch(p.codec, p.reactor.Name)}
+	return follow(ctx, p.log, match, p.stored.Position, func(records []Record, to Position) error {
 		for _, r := range records {
 			if err := p.handle(ctx, r); err != nil {
 				return err
 			}
 		}
 		if to >= p.stored.Position+storeMarkAfter {
-			if err := p.commit(ctx, nil, nil, to); err != nil {
-				return err
-			}
+			return p.commit(ctx, nil, nil, to)
 		}
-		p.progress.reached(to)
+		p.progress.reached(to, len(p.keys))
 		return nil
 	})
 }
 
+// handle does what follows from one record, and commits it.
 func (p *reacting[E]) handle(ctx context.Context, record Record) error {
-	effects, err := p.react(ctx, record)
+	key := string(record.Stream)
+	switch {
+	case isControl(record):
+		return p.controlled(ctx, record)
+	case p.holds(key):
+		p.park(key, record, nil)
+		return p.commit(ctx, nil, []Record{record}, record.Position)
+	}
+	// While as many keys are parked as may be, trying does not end: something that all of them need is away.
+	effects, fault, err := p.react(ctx, record, func(attempt int) bool { return attempt >= p.attempts() && !p.full(1) })
 	if err != nil {
 		return err
 	}
-	if err := p.commit(ctx, effects, []Record{record}, record.Position); err != nil {
-		return err
+	if fault != nil {
+		if p.full(1) {
+			return p.tooMany(record, fault)
+		}
+		p.park(key, record, fault)
 	}
-	if len(effects) > 0 {
-		p.executor.notify()
-	}
-	p.progress.reached(record.Position)
-	return nil
+	return p.commit(ctx, effects, []Record{record}, record.Position)
 }
 
-// react calls the reactor until it answers.
-func (p *reacting[E]) react(ctx context.Context, record Record) ([]EffectChange, error) {
+// controlled does what somebody has said about a parked stream, or about an effect that is held back. What waits behind a
+// record is reacted to one by one, each committed with its effects.
+func (p *reacting[E]) controlled(ctx context.Context, record Record) error {
+	c, err := decodeControl(ctx, p.codec, record)
+	if err != nil {
+		return err
+	}
+	page := func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error) {
+		return p.store.PartParkedRecords(ctx, p.reactor.Name, c.Key, after, limit)
+	}
+	failed := false
+	if p.holds(c.Key) {
+		err = parkedRecords(ctx, page, func(parked ParkedRecord) (bool, error) {
+			failed, err = p.again(ctx, c, parked.Position)
+			return !failed, err
+		})
+		if err != nil {
+			return err
+		}
+		if !failed {
+			delete(p.keys, c.Key)
+		}
+	}
+	if err := p.executor.controlled(ctx, p.reactor.Name, c); err != nil {
+		return err
+	}
+	return p.commit(ctx, nil, []Record{record}, record.Position)
+}
+
+// again reacts to a parked record, once, and tells whether that failed.
+func (p *reacting[E]) again(ctx context.Context, c control, position Position) (failed bool, err error) {
+	var effects []EffectChange
+	if position != c.skips() {
+		record, err := recordAt(ctx, p.log, position)
+		if err != nil {
+			return false, err
+		}
+		var fault error
+		if effects, fault, err = p.react(ctx, record, func(int) bool { return true }); err != nil {
+			return false, err
+		}
+		if fault != nil {
+			p.park(c.Key, record, fault)
+			return true, nil
+		}
+	}
+	p.release(c.Key, position, false)
+	return false, p.commit(ctx, effects, nil, p.stored.Position)
+}
+
+const defaultAttempts = 20
+
+func (p *reacting[E]) attempts() int {
+	if p.reactor.Attempts == 0 {
+		return defaultAttempts
+	}
+	return p.reactor.Attempts
+}
+
+// react calls the reactor until it answers, or an attempt is the last.
+func (p *reacting[E]) react(ctx context.Context, record Record, last func(attempt int) bool) (_ []EffectChange, fault, err error) {
 	r, err := p.codec.Decode(ctx, record)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	e, err := p.events.decode(r)
-	if err != nil {
-		return nil, &recordError{record, err}
+	e, fault := p.events.decode(r)
+	if fault != nil {
+		return nil, fault, nil
 	}
 	id := HashID("reaction", p.reactor.Name, r.ID)
-	for {
+	for attempt := 1; ; attempt++ {
 		var effects []Effect
-		err := guard(func() (err error) {
-			effects, err = p.reactor.React(ctx, Recorded[E]{Event: e, Record: r}, id)
-			return err
-		})
+		err := p.call(ctx, Recorded[E]{Event: e, Record: r}, id, &effects)
 		switch {
 		case ctx.Err() != nil:
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		case err == nil:
-			if slices.ContainsFunc(effects, func(e Effect) bool { return e.kind == effectWake }) {
-				return nil, &recordError{record, invalid("effect", "a reactor has no Woken; it cannot wake itself")}
-			}
-			changed, err := changes(effects, origin{part: p.reactor.Name, key: r.Stream.ID(), record: r})
-			if err != nil {
-				return nil, &recordError{record, err}
-			}
-			return changed, nil
-		case errors.As(err, new(*permanentError)), errors.As(err, new(*PanicError)):
-			return nil, &recordError{record, err}
+			changed, fault := p.changed(effects, r)
+			return changed, fault, nil
+		case errors.As(err, new(*permanentError)), errors.As(err, new(*PanicError)), last(attempt):
+			return nil, err, nil
 		}
 		if !p.progress.backOff(ctx, fmt.Errorf("%s at position %d (%s): %w", r.Type, r.Position, r.Stream, err), record) {
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
 	}
 }
 
+func (p *reacting[E]) changed(effects []Effect, r Record) ([]EffectChange, error) {
+	if slices.ContainsFunc(effects, func(e Effect) bool { return e.kind == effectWake }) {
+		return nil, invalid("effect", "a reactor has no Woken; it cannot wake itself")
+	}
+	var changed []EffectChange
+	err := guard(func() (err error) {
+		changed, err = changes(effects, origin{part: p.reactor.Name, key: r.Stream.ID(), record: r})
+		return err
+	})
+	return changed, err
+}
+
+// call calls the reactor once.
+func (p *reacting[E]) call(ctx context.Context, r Recorded[E], id string, effects *[]Effect) error {
+	meta := r.Meta()
+	ctx = WithMeta(ctx, Meta{Correlation: meta.Correlation, Causation: r.ID, Trace: meta.Trace})
+	ctx, end := begin(ctx, p.progress.board.observer, Operation{
+		Kind: OpReaction, Part: p.reactor.Name, Stream: r.Stream, Type: r.Type, Records: []Record{r.Record},
+	})
+	err := guard(func() (err error) {
+		*effects, err = p.reactor.React(ctx, r, id)
+		return err
+	})
+	end(err)
+	return err
+}
+
+// commit stores effects, mark, and what is parked.
 func (p *reacting[E]) commit(ctx context.Context, effects []EffectChange, records []Record, to Position) error {
-	c := PartCommit{Part: p.reactor.Name, Version: 1, From: p.stored.Position, Checkpoint: p.stored.after(p.store.Info(), records, to), Effects: effects}
+	c := PartCommit{
+		Part: p.reactor.Name, Version: 1, From: p.stored.Position, Checkpoint: p.stored.after(p.store.Info(), records, to),
+		Effects: effects, Parked: p.changes,
+	}
 	if err := p.store.CommitPart(ctx, c); err != nil {
 		return err
 	}
 	p.stored = c.Checkpoint
+	p.forget()
+	if len(effects) > 0 {
+		p.executor.notify()
+	}
+	p.progress.reached(to, len(p.keys))
 	return nil
 }

@@ -117,7 +117,7 @@ func TestReactor(t *testing.T) {
 				}
 				return nil, nil
 			}
-			s := start(t, db, accounts, r, lines)
+			s := strict(t, db, accounts, r, lines)
 			s.send(accounts.Send("1", open{"ann"}), accounts.Send("1", pay{1}), accounts.Send("2", open{"bob"}))
 			s.settle()
 			part := s.part("mailer")

@@ -23,12 +23,17 @@ type Config struct {
 	Codec Codec
 	// Middleware wraps the handling of every command, those of effects included; the first is the outermost.
 	Middleware []Middleware
+	// MaxParked is how many keys of a part may be parked before it stops: 0 is 100; below 0 it stops at the first record that it
+	// cannot handle.
+	MaxParked int
 	// Keep is how long the outcomes of commands and the tombstones of rows are kept; 0 is a day.
 	Keep time.Duration
 	// Logger gets what goes wrong; nil: nothing is logged.
 	Logger *slog.Logger
 	// NewID makes event ids; nil: deed.NewID.
 	NewID func() string
+	// Observer is told what the service and its engine do, for metrics and traces; nil: nobody is.
+	Observer Observer
 }
 
 // Part is what a service is made of: a Decider, Decision, Projection, Process, Reactor or Task.
@@ -49,6 +54,8 @@ type Service struct {
 	names      map[string]string // part name → kind
 	categories map[string]*category
 	views      map[string]rawView
+	inline     map[string]bool // views that are Inline
+	live       []liveStore
 	openings   []func(ctx context.Context) error // what registers parts in the stores
 	loops      []loop
 	running    atomic.Bool
@@ -84,12 +91,13 @@ const (
 func NewService(cfg Config, parts ...Part) (*Service, error) {
 	s := &Service{
 		config: cfg, log: cfg.Log, logger: cfg.Logger,
-		names: map[string]string{}, categories: map[string]*category{}, views: map[string]rawView{},
+		names: map[string]string{}, categories: map[string]*category{}, views: map[string]rawView{}, inline: map[string]bool{},
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
 	s.board = newBoard(s.logger)
+	s.board.observer = cfg.Observer
 	if s.log == nil {
 		s.log = cfg.Store
 	}
@@ -100,7 +108,13 @@ func NewService(cfg Config, parts ...Part) (*Service, error) {
 		return nil, errors.New("new service: Config.Keep is negative")
 	}
 	s.engine, _ = cfg.Store.(Engine)
+	for _, store := range []any{cfg.Store, cfg.Views} {
+		if observed, ok := store.(Observed); ok && cfg.Observer != nil {
+			observed.Observe(cfg.Observer)
+		}
+	}
 	s.executor = newExecutor(s.engine, s.codec(), s.board, s.logger)
+	s.executor.observer = cfg.Observer
 	s.executor.dispatch = func(ctx context.Context, stream StreamID, command string, body []byte) error {
 		_, err := s.Dispatch(ctx, stream, command, body)
 		return err
@@ -114,6 +128,7 @@ func NewService(cfg Config, parts ...Part) (*Service, error) {
 		errs = append(errs, part.install(s))
 	}
 	if len(slices.DeleteFunc(errs, func(err error) bool { return err == nil })) == 0 {
+		errs = append(errs, s.adoptInline(context.Background()))
 		for _, open := range s.openings {
 			errs = append(errs, open(context.Background()))
 		}
@@ -134,7 +149,7 @@ func (s *Service) name(kind, name string) error {
 }
 
 func (s *Service) handlerOptions() *HandlerOptions {
-	return &HandlerOptions{Middleware: s.config.Middleware, Codec: s.config.Codec, NewID: s.config.NewID}
+	return &HandlerOptions{Middleware: s.config.Middleware, Codec: s.config.Codec, NewID: s.config.NewID, Observer: s.config.Observer}
 }
 
 func (s *Service) codec() Codec {
@@ -201,8 +216,8 @@ func (s *Service) tidy(ctx context.Context) {
 		if s.engine != nil {
 			err = s.engine.Forget(ctx, before)
 		}
-		if s.config.Views != nil {
-			err = errors.Join(err, s.config.Views.DropTombstones(ctx, before))
+		for _, views := range s.viewStores() {
+			err = errors.Join(err, views.DropTombstones(ctx, before))
 		}
 		if err != nil && ctx.Err() == nil {
 			s.logger.Error("removing outcomes and tombstones that are old", "error", err)
@@ -211,6 +226,21 @@ func (s *Service) tidy(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// viewStores are all places where the service's rows are kept.
+func (s *Service) viewStores() []ViewStore {
+	var stores []ViewStore
+	for _, live := range s.live {
+		stores = append(stores, live)
+	}
+	if s.config.Views != nil {
+		stores = append(stores, s.config.Views)
+	}
+	if engine, ok := s.config.Store.(InlineStore); ok && len(s.inline) > 0 {
+		stores = append(stores, engine.InlineViews())
+	}
+	return stores
 }
 
 // Dispatch decodes a command from strict JSON and handles it for the thing that stream names; see Handler.Handle for the
@@ -270,10 +300,7 @@ func (s *Service) Head(ctx context.Context) (Position, error) {
 	if s.engine != nil {
 		return s.engine.Head(ctx)
 	}
-	for r, err := range s.log.Read(ctx, Query{Backward: true, Limit: 1}) {
-		return r.Position, err
-	}
-	return 0, nil
+	return headOf(ctx, s.log)
 }
 
 // clock is the engine's, or the machine's where there is none.
@@ -293,6 +320,11 @@ func (s *Service) Settle(ctx context.Context) error {
 		head, err := s.Head(ctx)
 		if err != nil {
 			return err
+		}
+		for _, view := range s.live {
+			if err := view.catchUp(ctx); err != nil && !errors.As(err, new(*recordError)) {
+				return err
+			}
 		}
 		s.board.mu.Lock()
 		changed, settled := s.board.changed, s.executor.settled()

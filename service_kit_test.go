@@ -136,6 +136,14 @@ func start(t testing.TB, store storage, parts ...deed.Part) *running {
 	return startService(t, store, newService(t, store, parts...))
 }
 
+// strict is start, where a part stops at the first record that it cannot handle.
+func strict(t testing.TB, store storage, parts ...deed.Part) *running {
+	t.Helper()
+	s, err := deed.NewService(deed.Config{Store: store, Views: store, MaxParked: -1}, parts...)
+	must(t, err)
+	return startService(t, store, s)
+}
+
 func startService(t testing.TB, store storage, s *deed.Service) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -51,7 +51,7 @@ func TestNewService(t *testing.T) {
 		{"reserved words", good, []deed.Part{
 			accountDecider{Category: "process", Commands: accountCommands, Events: accountEvents, Decide: account.decide, Evolve: account.evolve},
 			keeper{Name: "k", Events: []deed.Event{named("process-woken")}, Key: p.Key, Evolve: p.Evolve, React: p.React},
-		}, []string{"process is reserved", `Events: "process-woken" is reserved for processes`}},
+		}, []string{"process is reserved", `Events: "process-woken" is reserved`}},
 		{"both ways to decide", good, []deed.Part{accountDecider{
 			Category: "Account", Commands: []deed.Command{open{}, open{}, nil}, Events: []deed.Event{named("Bad Name")}, Decide: account.decide, Evolve: account.evolve,
 			DecideWith: func(account, deed.Command, deed.Meta) ([]deed.Event, error) { return nil, nil },

@@ -23,6 +23,7 @@ type PartStatus struct {
 	Lag      Position      // positions between it and the head
 	Behind   time.Duration // how long ago the oldest event that it has not handled was recorded; 0 if there is none
 	Ready    bool          // not stopped and, for projections, at most MaxLag behind
+	Parked   int           // keys that are held back, see Control.Parked
 	Attempts int           // tries that failed since something last went well
 	Error    string        // of the last try that failed; empty if it went well
 	Record   *FailedRecord // what the error is about, if it is about a record
@@ -34,6 +35,23 @@ type FailedRecord struct {
 	Stream   StreamID
 	Type     string
 }
+
+// PartState words: how a projection, process, reactor or task is doing.
+const (
+	// StateLive: nothing is left to handle.
+	StateLive = "live"
+	// StateCatchingUp: there is something left, and it is being handled.
+	StateCatchingUp = "catching-up"
+	// StateStalled: there is something left, and nothing has moved for ten seconds.
+	StateStalled = "stalled"
+	// StateRetrying: the last try failed for a reason that may pass; Error says which.
+	StateRetrying = "retrying"
+	// StateStopped: a record cannot be handled; Error says which and why. The part goes on when the service is started
+	// with that mended.
+	StateStopped = "stopped"
+	// StateOff: the service is not running.
+	StateOff = "off"
+)
 
 // EffectStatus is how the carrying out of effects is doing.
 type EffectStatus struct {
@@ -65,9 +83,9 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 	s.board.mu.Lock()
 	for _, p := range s.board.loops {
 		part := PartStatus{
-			Name: p.name, Kind: p.kind, Version: p.version, State: p.state(head), Position: p.position, Attempts: p.attempts,
+			Name: p.name, Kind: p.kind, Version: p.version, State: p.state(head), Position: p.position, Parked: p.parked, Attempts: p.attempts,
 		}
-		if p.follows {
+		if p.follows || p.stopped {
 			part.Lag = max(head-p.position, 0)
 		}
 		if p.err != nil {

@@ -57,8 +57,8 @@ func newEventTypes[E Event](list []E) (eventTypes[E], error) {
 		if !validName(name) {
 			errs = append(errs, fmt.Errorf("Events: the type %q of %T must be %s", name, e, nameForm))
 		}
-		if name == typeWoken || name == typeRefused {
-			errs = append(errs, fmt.Errorf("Events: %q is reserved for processes", name))
+		if isReserved(name) {
+			errs = append(errs, fmt.Errorf("Events: %q is reserved", name))
 		}
 		if _, twice := types.byName[name]; twice {
 			errs = append(errs, fmt.Errorf("Events: %q is listed twice", name))

@@ -17,10 +17,18 @@ type View[V any] struct {
 	fault error
 }
 
-// View returns the reading side of the projection over the store that keeps its rows.
+// View returns the reading side of the projection over the store that keeps its rows. Where the projection is not Async that
+// must be the store of the log too; of a Live one each View has rows of its own, and is meant to be kept.
 func (p Projection[V, E]) View(views ViewStore) *View[V] {
-	_, index, err := p.types()
-	return &View[V]{raw: rawView{store: views, ref: p.ref(), index: index}, fault: err}
+	types, index, err := p.types()
+	raw := rawView{ref: p.ref(), index: index}
+	if err == nil {
+		run := &projector[V, E]{projection: p, events: types, view: raw, codec: identityCodec{}, parking: newParking(p.Name, nil, 0)}
+		if raw.store, err = p.storeIn(views, run); err != nil {
+			err = fmt.Errorf("view %s: %w", p.Name, err)
+		}
+	}
+	return &View[V]{raw: raw, fault: err}
 }
 
 // Where holds for rows whose index field has the value.
@@ -47,21 +55,25 @@ type Rows[V any] struct {
 type KeyedRow[V any] struct {
 	Key      string
 	Position Position
+	Parked   Position // of the first event that is parked and may belong to the row; 0: the row is as it should be
 	Row      V
 }
 
 // Get returns the row of a key from a view that has reached after; it waits until then. ErrNotFound if there is no such
-// row, *BehindError if ctx ends first.
+// row, *BehindError if ctx ends first. A row that lacks events which its projection could not fold comes with a *ParkedError.
 func (v *View[V]) Get(ctx context.Context, key string, after Position) (V, error) {
 	var value V
 	if v.fault != nil {
 		return value, v.fault
 	}
 	row, _, err := v.raw.get(ctx, key, after)
-	if err != nil {
-		return value, err
+	if err == nil {
+		value, err = decodeRow[V](v.raw.ref.Name, row)
 	}
-	return decodeRow[V](v.raw.ref.Name, row)
+	if row.Parked > 0 && (err == nil || errors.Is(err, ErrNotFound)) {
+		err = &ParkedError{View: v.raw.ref.Name, Key: key, Position: row.Parked}
+	}
+	return value, err
 }
 
 // List returns the rows for which all of where hold, from a view that has reached after; it waits until then. Errors:
@@ -81,7 +93,7 @@ func (v *View[V]) List(ctx context.Context, where []Where, page Page, after Posi
 		if err != nil {
 			return Rows[V]{}, err
 		}
-		rows.Rows = append(rows.Rows, KeyedRow[V]{Key: r.Key, Position: r.Position, Row: value})
+		rows.Rows = append(rows.Rows, KeyedRow[V]{Key: r.Key, Position: r.Position, Parked: r.Parked, Row: value})
 	}
 	return rows, nil
 }
@@ -123,7 +135,7 @@ func (v rawView) get(ctx context.Context, key string, after Position) (Row, Posi
 	}
 	row, position, err := v.store.Row(ctx, v.ref, key)
 	if err != nil {
-		return Row{}, position, fmt.Errorf("get %s from view %s: %w", key, v.ref.Name, err)
+		return row, position, fmt.Errorf("get %s from view %s: %w", key, v.ref.Name, err)
 	}
 	return row, position, nil
 }
@@ -153,7 +165,7 @@ func (v rawView) page(ctx context.Context, where []Where, page Page, after Posit
 	}
 	rows.Position = position
 	for _, r := range found[:min(limit, len(found))] {
-		rows.Rows = append(rows.Rows, KeyedRow[json.RawMessage]{Key: r.Key, Position: r.Position, Row: r.Data})
+		rows.Rows = append(rows.Rows, KeyedRow[json.RawMessage]{Key: r.Key, Position: r.Position, Parked: r.Parked, Row: r.Data})
 	}
 	if len(found) > limit {
 		rows.Next, err = v.cursor(q, where, found[limit-1])

@@ -159,7 +159,7 @@ func TestViewUnsigned(t *testing.T) {
 		Evolve: func(_ counted, r deed.Recorded[counted]) counted { return r.Event },
 	}
 	tell(t, db, told{"count-a", counted{math.MaxInt64}}, told{"count-b", counted{7}})
-	s := start(t, db, p)
+	s := strict(t, db, p)
 	s.settle()
 	view := p.View(db)
 	t.Run("numbers are found and ordered up to the greatest that an index holds", func(t *testing.T) {

@@ -61,7 +61,7 @@ func TestViewWaits(t *testing.T) {
 	})
 	t.Run("not for what has stopped to come, if the caller does not", func(t *testing.T) {
 		db, _ := memory(t)
-		s := start(t, db, lines)
+		s := strict(t, db, lines)
 		position := write(t, db, "account-1", "account-paid", `no JSON`)
 		s.settle()
 		ctx, cancel := context.WithCancel(bounded(t))

@@ -110,6 +110,11 @@ func cloneMatch(items []deed.Match) []deed.Match {
 // event ids, versions, checks. Then it stores it.
 func (t *appendTask) apply(c *conn) (refusal, failure error) {
 	t.receipt = deed.Receipt{}
+	if len(t.l.inline.views) > 0 {
+		if refusal, failure := t.l.unknownInline(c); refusal != nil || failure != nil {
+			return refusal, failure
+		}
+	}
 	if t.command.ID != "" {
 		known, err := t.known(c)
 		if err != nil || known {

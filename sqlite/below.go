@@ -10,9 +10,10 @@ import (
 	"runtime"
 )
 
-// below is what tests put under the engine in place of what stands there. The zero below is what everybody else has.
+// below is what tests put under the engine in place of what stands there. Everybody else has the zero below, or a
+// VFS of their own under both databases.
 type below struct {
-	vfs         string // of the driver; empty: its own
+	vfs         string // as registered with the driver; empty: the operating system's
 	viewsToo    bool   // the views' database is opened through vfs, too
 	files       files  // nil: the system's
 	synchronous string // of the log; empty: FULL

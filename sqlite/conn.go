@@ -197,6 +197,12 @@ func (q *query) float(v float64) {
 	}
 }
 
+func (q *query) bool(v bool) {
+	if q.n++; q.err == nil {
+		q.bound(q.s.BindBool(q.n, v))
+	}
+}
+
 // orNull binds v, or NULL if there is none.
 func (q *query) orNull(v []byte) {
 	if v == nil {

@@ -24,7 +24,7 @@ func writeEffect(c *conn, part string, e *deed.EffectChange) error {
 		return nil
 	}
 	p := e.Put
-	q := c.query(`INSERT INTO effects (` + effectColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	q := c.query(`INSERT INTO effects (` + effectColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO NOTHING`)
 	q.text(p.ID)
 	q.text(p.Part)
@@ -38,11 +38,12 @@ func writeEffect(c *conn, part string, e *deed.EffectChange) error {
 	q.text(p.CommandType)
 	q.text(p.Correlation)
 	q.text(p.Causation)
+	q.text(p.Trace)
 	q.orNull(p.Command)
 	return q.exec()
 }
 
-const effectColumns = "id, part, key, name, position, place, due, kind, stream, command_type, correlation, causation, command"
+const effectColumns = "id, part, key, name, position, place, due, kind, stream, command_type, correlation, causation, trace, command"
 
 func scanEffect(q *query) deed.PendingEffect {
 	s := q.s
@@ -50,7 +51,7 @@ func scanEffect(q *query) deed.PendingEffect {
 		ID: s.ColumnText(0), Part: s.ColumnText(1), Key: s.ColumnText(2), Name: s.ColumnText(3),
 		Position: deed.Position(s.ColumnInt64(4)), Place: s.ColumnInt(5), Due: timeOf(s.ColumnInt64(6)),
 		Kind: s.ColumnText(7), Stream: deed.StreamID(s.ColumnText(8)), CommandType: s.ColumnText(9),
-		Correlation: s.ColumnText(10), Causation: s.ColumnText(11), Command: q.bytes(12),
+		Correlation: s.ColumnText(10), Causation: s.ColumnText(11), Trace: s.ColumnText(12), Command: q.bytes(13),
 	}
 }
 

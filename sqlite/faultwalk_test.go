@@ -2,7 +2,6 @@ package sqlite_test
 
 import (
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/ncruces/go-sqlite3"
@@ -36,20 +35,14 @@ type spoils struct {
 	err   error
 }
 
-// faultyIn opens logs on machines, one for each directory.
+// faultyIn opens logs on machines, each on one of its own.
 func faultyIn(s spoils) storetest.OpenFaulty {
-	var machines sync.Map
-	return func(t *testing.T, c storetest.Config) (deed.Engine, storetest.Faults, error) {
+	return func(t *testing.T, c storetest.Config) (storetest.Faults, func() (deed.Engine, error)) {
 		t.Helper()
-		m, ok := machines.Load(c.Dir)
-		if !ok {
-			m = &machineFaults{machine: newMachine(t), spoils: s}
-			machines.Store(c.Dir, m)
+		f := &machineFaults{machine: newMachine(t), spoils: s}
+		return f, func() (deed.Engine, error) {
+			return sqlite.Open(filepath.Join(c.Dir, "log.db"), sqlite.Options{Clock: c.Clock}.WithBelow(f.below()))
 		}
-		f := m.(*machineFaults)
-		o := sqlite.Options{Clock: c.Clock}.WithBelow(f.below())
-		db, err := sqlite.Open(filepath.Join(c.Dir, "log.db"), o)
-		return db, f, err
 	}
 }
 

@@ -23,16 +23,23 @@ type logLedger struct {
 	now     int64         // the recorded time of the group under way
 	kinds   *kindSet      // with the group under way
 	pending []deed.Record // of the group under way
+	inline  *viewLedger   // of the views in the log's database
+	folds   map[deed.ViewRef]deed.InlineFold
+	stopped map[deed.ViewRef]deed.Position // views that their folds have stopped, and where
 	// Two generations: what is not looked up while one fills is forgotten with the next.
 	heads, older map[deed.StreamID]streamHead
 }
 
 func (l *logLedger) begin() {
 	l.now = max(l.time, l.db.clock.Now().UnixMicro())
+	l.inline.begin()
 }
+
+func (l *logLedger) events() int { return len(l.pending) }
 
 func (l *logLedger) commit() {
 	l.time = l.now
+	defer l.inline.commit() // views never seem further than the log
 	if len(l.pending) == 0 {
 		return
 	}
@@ -52,6 +59,7 @@ func (l *logLedger) rollback() {
 	clear(l.pending)
 	l.pending = l.pending[:0]
 	l.forgetHeads()
+	l.inline.rollback()
 }
 
 // reload reads the head anew. What was stored in spite of an unknown outcome is made known.
@@ -74,7 +82,7 @@ func (l *logLedger) reload(c *conn) error {
 	l.db.tail.reset(l.head)
 	l.db.head.Store(int64(l.head))
 	l.db.news.tellEverybody()
-	return nil
+	return l.inline.reload(c)
 }
 
 // lastStored returns the last position and the last recorded time.

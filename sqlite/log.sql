@@ -87,7 +87,19 @@ CREATE TABLE effects (
 	command_type TEXT    NOT NULL,
 	correlation  TEXT    NOT NULL,
 	causation    TEXT    NOT NULL,
+	trace        TEXT    NOT NULL,
 	command      BLOB
 ) STRICT;
 CREATE INDEX effects_due ON effects (due, position, place, id, part);
 CREATE INDEX effects_key ON effects (part, key, due, position, place, id);
+
+-- Records that a process or reactor could not handle, and those of the same key that wait behind them.
+CREATE TABLE parked (
+	part     TEXT    NOT NULL,
+	key      TEXT    NOT NULL,
+	position INTEGER NOT NULL,
+	time     INTEGER NOT NULL,
+	error    TEXT    NOT NULL, -- empty: it waits
+	folded   INTEGER NOT NULL, -- 1: effects of it were made before
+	PRIMARY KEY (part, key, position)
+) STRICT, WITHOUT ROWID;

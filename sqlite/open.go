@@ -27,13 +27,18 @@ func (f file) openReader() (*conn, error) {
 	return c, nil
 }
 
-// mustBeThere refuses to read what is not a database of this kind.
+// mustBeThere refuses to read what is not a database of this kind and version.
 func (k kept) mustBeThere(c *conn) error {
-	there, err := k.check(c)
-	if err == nil && !there {
-		err = fmt.Errorf("not a deed %s: it is empty", k.what)
+	version, err := k.check(c)
+	switch {
+	case err != nil:
+		return err
+	case version == 0:
+		return fmt.Errorf("not a deed %s: it is empty", k.what)
+	case version < k.schema:
+		return fmt.Errorf("this deed %s has schema version %d, older than %d; open it once for writing", k.what, version, k.schema)
 	}
-	return err
+	return nil
 }
 
 // syncDir makes sure that files made in the directory of f are found after a power cut: the WAL is one of them, and a

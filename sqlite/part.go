@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/deed-es/deed"
 )
@@ -179,7 +180,16 @@ func newCommitPart(c deed.PartCommit) (*commitPart, int) {
 		}
 		own.Effects[i] = e
 	}
+	own.Parked = cloneParked(c.Parked)
 	return own, size
+}
+
+func cloneParked(changes []deed.ParkChange) []deed.ParkChange {
+	own := slices.Clone(changes)
+	for i := range own {
+		own[i].Records = slices.Clone(own[i].Records)
+	}
+	return own
 }
 
 // keep copies b; nil stays nil and empty stays empty.
@@ -211,6 +221,9 @@ func (t *commitPart) apply(c *conn) (refusal, failure error) {
 		if err := writeEffect(c, t.Part, &t.Effects[i]); err != nil {
 			return fail(err)
 		}
+	}
+	if err := parkedParts.write(c, func(q *query) { q.text(t.Part) }, t.Parked); err != nil {
+		return fail(err)
 	}
 	q := c.query("UPDATE parts SET log = ?, incarnation = ?, position = ?, last = ?, last_id = ? WHERE name = ?")
 	q.checkpoint(t.Checkpoint)

@@ -22,8 +22,8 @@ const (
 
 // The versions of the schemas that this package writes and reads.
 const (
-	logSchema   = 1
-	viewsSchema = 1
+	logSchema   = 2
+	viewsSchema = 2
 )
 
 //go:embed log.sql
@@ -32,6 +32,28 @@ var logSQL string
 //go:embed views.sql
 var viewsSQL string
 
+// What takes a log's database from one schema version to the next.
+var logUpgrades = map[int64]string{
+	1: `
+	ALTER TABLE effects ADD COLUMN trace TEXT NOT NULL DEFAULT '';
+	CREATE TABLE parked (
+		part TEXT NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, time INTEGER NOT NULL, error TEXT NOT NULL, folded INTEGER NOT NULL,
+		PRIMARY KEY (part, key, position)
+	) STRICT, WITHOUT ROWID;
+	` + viewsSQL,
+}
+
+// The same for the views' database.
+var viewsUpgrades = map[int64]string{
+	1: `
+	ALTER TABLE views ADD COLUMN tables TEXT NOT NULL DEFAULT '';
+	ALTER TABLE views ADD COLUMN parked INTEGER NOT NULL DEFAULT 0;
+	CREATE TABLE view_parked (
+		view INTEGER NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, time INTEGER NOT NULL, error TEXT NOT NULL, folded INTEGER NOT NULL,
+		PRIMARY KEY (view, key, position)
+	) STRICT, WITHOUT ROWID;`,
+}
+
 // kept describes a database file to prepare: what it is, and how safe its commits are.
 type kept struct {
 	what        string
@@ -39,6 +61,7 @@ type kept struct {
 	schema      int64
 	synchronous string // FULL or NORMAL
 	create      string // SQL that makes it
+	upgrades    map[int64]string
 	fill        func(*conn) error
 }
 
@@ -70,50 +93,53 @@ func (k kept) prepareWriter(c *conn, memory bool) error {
 	return nil
 }
 
-// check refuses what is not ours or newer than we are. It tells whether the database is there at all.
-func (k kept) check(c *conn) (bool, error) {
+// check refuses what is not ours, newer than we are, or too old to be upgraded. It tells which schema version the database
+// has; 0 is that it is not there at all.
+func (k kept) check(c *conn) (int64, error) {
 	application, err := c.number("PRAGMA application_id")
 	if err != nil {
 		if errors.Is(err, sqlite3.NOTADB) {
-			return false, fmt.Errorf("not a deed %s: %w", k.what, err)
+			return 0, fmt.Errorf("not a deed %s: %w", k.what, err)
 		}
-		return false, err
+		return 0, err
 	}
 	tables, err := c.number("SELECT count(*) FROM sqlite_schema")
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	version, err := c.number("PRAGMA user_version")
 	switch {
 	case err != nil:
-		return false, err
+		return 0, err
 	case tables == 0 && application == 0:
-		return false, nil
+		return 0, nil
 	case application != k.application:
-		return false, fmt.Errorf("not a deed %s, but another program's database", k.what)
+		return 0, fmt.Errorf("not a deed %s, but another program's database", k.what)
 	case version > k.schema:
-		return false, fmt.Errorf("this deed %s has schema version %d, made by a newer program; this one knows up to %d", k.what, version, k.schema)
-	case version < k.schema:
-		return false, fmt.Errorf("this deed %s has the unknown schema version %d", k.what, version)
+		return 0, fmt.Errorf("this deed %s has schema version %d, made by a newer program; this one knows up to %d", k.what, version, k.schema)
+	case version < k.schema && k.upgrades[version] == "":
+		return 0, fmt.Errorf("this deed %s has the unknown schema version %d", k.what, version)
 	}
-	return true, nil
+	return version, nil
 }
 
-// make makes the database in one transaction where it is missing.
+// make makes the database in one transaction where it is missing, and upgrades it where it is old.
 func (k kept) make(c *conn) error {
-	there, err := k.check(c)
-	if err != nil || there {
+	version, err := k.check(c)
+	if err != nil || version == k.schema {
 		return err
 	}
 	err = c.Exec("BEGIN IMMEDIATE")
-	if err == nil {
-		err = c.Exec(k.create)
+	if err == nil && version == 0 {
+		if err = c.Exec(k.create); err == nil && k.fill != nil {
+			err = k.fill(c)
+		}
+	}
+	for ; err == nil && version > 0 && version < k.schema; version++ {
+		err = c.Exec(k.upgrades[version])
 	}
 	if err == nil {
 		err = c.Exec(fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d", k.application, k.schema))
-	}
-	if err == nil && k.fill != nil {
-		err = k.fill(c)
 	}
 	if err == nil {
 		err = c.Exec("COMMIT")
@@ -126,7 +152,8 @@ func (k kept) make(c *conn) error {
 
 func keptLog(now time.Time) kept {
 	return kept{
-		what: "log", application: logApplication, schema: logSchema, synchronous: "FULL", create: logSQL,
+		what: "log", application: logApplication, schema: logSchema, synchronous: "FULL",
+		create: logSQL + viewsSQL, upgrades: logUpgrades,
 		fill: func(c *conn) error {
 			q := c.query("INSERT INTO log (one, id, incarnation, began, created) VALUES (1, ?, 1, 0, ?)")
 			q.text(strings.ToLower(rand.Text()))
@@ -137,7 +164,10 @@ func keptLog(now time.Time) kept {
 }
 
 func keptViews() kept {
-	return kept{what: "views file", application: viewsApplication, schema: viewsSchema, synchronous: "NORMAL", create: viewsSQL}
+	return kept{
+		what: "views file", application: viewsApplication, schema: viewsSchema, synchronous: "NORMAL",
+		create: viewsSQL, upgrades: viewsUpgrades,
+	}
 }
 
 // readInfo returns the log's own row.

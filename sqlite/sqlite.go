@@ -17,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/ncruces/go-sqlite3/vfs"
+
 	"github.com/deed-es/deed"
 )
 
@@ -29,6 +31,13 @@ type Options struct {
 	// ReadOnly opens a log for reading beside the process that writes it, without the lock. Appends get deed.ErrReadOnly,
 	// and followers look for news every 25 ms.
 	ReadOnly bool
+	// VFS names the SQLite VFS that the files are opened with, as registered with the driver: one that encrypts, for instance;
+	// empty is the operating system's. An append is then as durable as this VFS flushes.
+	//
+	// Some work goes past it, to the operating system's files: the lock, a new database renamed once it is whole, and a WAL
+	// that is written over with its own bytes before it is read. So a VFS must keep each file under the name that it is given,
+	// and what is in it must not depend on that name.
+	VFS string
 	// Logger gets what an operator should know; nil is silence.
 	Logger *slog.Logger
 
@@ -46,6 +55,9 @@ func (o *Options) withDefaults() Options {
 	if full.Logger == nil {
 		full.Logger = slog.New(slog.DiscardHandler)
 	}
+	if full.VFS != "" {
+		full.below.vfs, full.below.viewsToo = full.VFS, true
+	}
 	return full
 }
 
@@ -59,6 +71,12 @@ func (o Options) validate(path string, memory bool) error {
 	}
 	if o.ReadOnly && memory {
 		errs = append(errs, &deed.InvalidError{Field: "ReadOnly", Reason: "nobody else can write to a log in memory"})
+	}
+	if o.VFS != "" && memory {
+		errs = append(errs, &deed.InvalidError{Field: "VFS", Reason: "a log in memory has no files"})
+	}
+	if o.VFS != "" && vfs.Find(o.VFS) == nil {
+		errs = append(errs, &deed.InvalidError{Field: "VFS", Reason: fmt.Sprintf("%q is not registered; register it with the driver first", o.VFS)})
 	}
 	return errors.Join(append(errs, o.limits().Validate())...)
 }
@@ -87,12 +105,18 @@ type DB struct {
 	writer  *writer // nil: ReadOnly
 	ledger  *logLedger
 
-	views viewSide
+	views        // in their own file
+	inline views // in the log's
+
+	observer atomic.Pointer[deed.Observer]
 }
 
 var (
 	_ deed.Engine    = (*DB)(nil)
 	_ deed.ViewStore = (*DB)(nil)
+	_ deed.Observed  = (*DB)(nil)
+
+	_ deed.InlineStore = (*DB)(nil)
 )
 
 // Open opens the log at path and makes it where it is missing. Its views are kept in a file beside it, shop-views.db for
@@ -142,6 +166,8 @@ func beside(path, suffix string) string {
 func open(path string, o Options) (_ *DB, err error) {
 	db := &DB{options: o, limits: o.limits(), logger: o.Logger, clock: o.Clock, closed: make(chan struct{})}
 	db.kinds.Store(&kindSet{})
+	startViews(&db.views, db)
+	startViews(&db.inline, db)
 	defer func() {
 		if err != nil {
 			_ = db.Close()
@@ -180,6 +206,7 @@ func (db *DB) openLog(f file) error {
 		return err
 	}
 	db.readers = readers
+	db.inline.readers = readers
 	if w == nil {
 		return db.readers.with(context.Background(), func(c *conn) error {
 			if err := keep.mustBeThere(c); err != nil {
@@ -191,7 +218,7 @@ func (db *DB) openLog(f file) error {
 			return db.refresh(c)
 		})
 	}
-	db.ledger = &logLedger{db: db}
+	db.ledger = &logLedger{db: db, inline: db.inline.ledger, folds: map[deed.ViewRef]deed.InlineFold{}}
 	if db.info, err = readInfo(w.conn); err == nil {
 		err = db.ledger.reload(w.conn)
 	}
@@ -199,8 +226,8 @@ func (db *DB) openLog(f file) error {
 		w.conn.close()
 		return err
 	}
-	db.writer = w
-	w.ledger, w.log = db.ledger, db.logger
+	db.writer, db.inline.writer = w, w
+	w.ledger, w.log, w.observer, w.store = db.ledger, db.logger, &db.observer, "log"
 	go w.run()
 	return nil
 }
@@ -276,6 +303,9 @@ func (db *DB) Close() error {
 	})
 	return nil
 }
+
+// Observe has o told about every group that is written, in place of whoever was told before.
+func (db *DB) Observe(o deed.Observer) { db.observer.Store(&o) }
 
 // Info identifies the log.
 func (db *DB) Info() deed.LogInfo { return db.info }

@@ -12,20 +12,28 @@ import (
 	"github.com/deed-es/deed"
 )
 
-// viewSide is the views' database with its own writer. What is missing after a power cut is built again from the log, so
-// its commits do not flush.
-type viewSide struct {
+// views is a place where views are kept: their own database with its own writer, or the log's. What is missing in the first
+// after a power cut is built again from the log, so its commits do not flush.
+type views struct {
+	db      *DB
 	writer  *writer // nil: ReadOnly
 	readers *pool
 	ledger  *viewLedger
 	waiting waiting
 }
 
+func startViews(s *views, db *DB) {
+	s.db = db
+	s.waiting.views = make(map[deed.ViewRef]*viewMark)
+	s.ledger = &viewLedger{waiting: &s.waiting, clock: db.clock}
+}
+
+// openViews opens the views' own database.
 func (db *DB) openViews(f file) error {
-	db.views.waiting.views = make(map[deed.ViewRef]*viewMark)
+	s := &db.views
 	keep := keptViews()
 	if f.readOnly {
-		db.views.readers = newPool(4, func() (*conn, error) {
+		s.readers = newPool(4, func() (*conn, error) {
 			if _, err := os.Stat(f.path); err != nil {
 				return nil, err
 			}
@@ -43,30 +51,29 @@ func (db *DB) openViews(f file) error {
 	if err != nil {
 		return err
 	}
-	l := &viewLedger{waiting: &db.views.waiting, clock: db.clock}
-	db.views.readers, db.views.ledger = readers, l
-	if err := l.reload(w.conn); err != nil {
+	s.readers = readers
+	if err := s.ledger.reload(w.conn); err != nil {
 		w.conn.close()
 		return err
 	}
-	w.ledger, w.log = l, db.logger
-	db.views.writer = w
+	w.ledger, w.log, w.observer, w.store = s.ledger, db.logger, &db.observer, "views"
+	s.writer = w
 	go w.run()
 	return nil
 }
 
-func (db *DB) submitView(ctx context.Context, t task, size int) error {
-	if db.views.writer == nil {
-		if err := db.usable(ctx); err != nil {
+func (s *views) submitView(ctx context.Context, t task, size int) error {
+	if s.writer == nil {
+		if err := s.db.usable(ctx); err != nil {
 			return err
 		}
 		return deed.ErrReadOnly
 	}
-	return db.views.writer.do(ctx, t, size)
+	return s.writer.do(ctx, t, size)
 }
 
 // OpenView makes what spec needs where it is missing. See deed.ViewStore.
-func (db *DB) OpenView(ctx context.Context, spec deed.ViewSpec) (deed.Checkpoint, error) {
+func (s *views) OpenView(ctx context.Context, spec deed.ViewSpec) (deed.Checkpoint, error) {
 	if spec.Name == "" || deed.ValidID(spec.Name) != nil {
 		return deed.Checkpoint{}, &deed.InvalidError{Field: "name", Reason: "a view needs a name that is a valid id"}
 	}
@@ -76,8 +83,8 @@ func (db *DB) OpenView(ctx context.Context, spec deed.ViewSpec) (deed.Checkpoint
 		}
 	}
 	spec.Index = slices.Clone(spec.Index)
-	t := &openView{l: db.views.ledger, spec: spec}
-	if err := db.submitView(ctx, t, 0); err != nil {
+	t := &openView{l: s.ledger, spec: spec}
+	if err := s.submitView(ctx, t, 0); err != nil {
 		return deed.Checkpoint{}, err
 	}
 	return t.checkpoint, nil
@@ -119,8 +126,8 @@ func (l *viewLedger) create(c *conn, spec *deed.ViewSpec) error {
 	if err != nil {
 		return err
 	}
-	q := c.query(`INSERT INTO views (name, version, fields, dropped, dropped_key, log, incarnation, position, last, last_id)
-		VALUES (?, ?, ?, 0, '', '', 0, 0, 0, '')`)
+	q := c.query(`INSERT INTO views (name, version, fields, tables, parked, dropped, dropped_key, log, incarnation, position, last, last_id)
+		VALUES (?, ?, ?, '', 0, 0, '', '', 0, 0, 0, '')`)
 	q.text(spec.Name)
 	q.int(int64(spec.Version))
 	q.text(string(fields))
@@ -138,8 +145,10 @@ func (l *viewLedger) create(c *conn, spec *deed.ViewSpec) error {
 }
 
 func (l *viewLedger) drop(c *conn, ref deed.ViewRef, v *storedView) error {
-	if err := c.run("DELETE FROM views WHERE id = ?", v.id); err != nil {
-		return err
+	for _, sql := range []string{"DELETE FROM views WHERE id = ?", "DELETE FROM view_parked WHERE view = ?"} {
+		if err := c.run(sql, v.id); err != nil {
+			return err
+		}
 	}
 	if err := c.Exec("DROP TABLE " + v.table()); err != nil {
 		return err
@@ -150,8 +159,8 @@ func (l *viewLedger) drop(c *conn, ref deed.ViewRef, v *storedView) error {
 }
 
 // DropView removes the view's rows and checkpoint. See deed.ViewStore.
-func (db *DB) DropView(ctx context.Context, view deed.ViewRef) error {
-	return db.submitView(ctx, &dropView{l: db.views.ledger, ref: view}, 0)
+func (s *views) DropView(ctx context.Context, view deed.ViewRef) error {
+	return s.submitView(ctx, &dropView{l: s.ledger, ref: view}, 0)
 }
 
 type dropView struct {
@@ -168,12 +177,12 @@ func (t *dropView) apply(c *conn) (refusal, failure error) {
 }
 
 // CommitView stores rows and checkpoint in one transaction and then wakes who waits. See deed.ViewStore.
-func (db *DB) CommitView(ctx context.Context, c deed.ViewCommit) error {
-	t, size, err := newCommitView(db.views.ledger, c)
+func (s *views) CommitView(ctx context.Context, c deed.ViewCommit) error {
+	t, size, err := newCommitView(s.ledger, c)
 	if err != nil {
 		return err
 	}
-	return db.submitView(ctx, t, size)
+	return s.submitView(ctx, t, size)
 }
 
 // commitView is a projection's step. It owns its bytes.
@@ -205,6 +214,7 @@ func newCommitView(l *viewLedger, c deed.ViewCommit) (*commitView, int, error) {
 		rows[i] = row
 	}
 	c.Rows = rows
+	c.Parked = cloneParked(c.Parked)
 	return &commitView{l: l, ViewCommit: c}, size, nil
 }
 
@@ -255,6 +265,9 @@ func (t *commitView) apply(c *conn) (refusal, failure error) {
 			return fail(err)
 		}
 	}
+	if err := v.park(c, t.Parked); err != nil {
+		return fail(err)
+	}
 	q := c.query("UPDATE views SET log = ?, incarnation = ?, position = ?, last = ?, last_id = ? WHERE id = ?")
 	q.checkpoint(t.Checkpoint)
 	q.int(v.id)
@@ -267,10 +280,10 @@ func (t *commitView) apply(c *conn) (refusal, failure error) {
 }
 
 // DropTombstones removes the tombstones of rows that were removed before t. See deed.ViewStore.
-func (db *DB) DropTombstones(ctx context.Context, t time.Time) error {
+func (s *views) DropTombstones(ctx context.Context, t time.Time) error {
 	for {
-		step := &dropTombstones{l: db.views.ledger, before: micros(t)}
-		if err := db.submitView(ctx, step, 0); err != nil || !step.more {
+		step := &dropTombstones{l: s.ledger, before: micros(t)}
+		if err := s.submitView(ctx, step, 0); err != nil || !step.more {
 			return err
 		}
 	}

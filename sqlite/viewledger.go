@@ -12,15 +12,17 @@ type storedView struct {
 	fields   []string
 	dropped  deed.ChangeCursor // of the last tombstone dropped; zero: none
 	position deed.Position
+	parked   int    // keys
 	upsert   string // SQL, for the writer
 }
 
-const viewColumns = "id, fields, dropped, position, dropped_key"
+const viewColumns = "id, fields, dropped, position, dropped_key, parked"
 
 func (v *storedView) scan(q *query) error {
 	v.id = q.s.ColumnInt64(0)
 	v.dropped = deed.ChangeCursor{Position: deed.Position(q.s.ColumnInt64(2)), Key: q.s.ColumnText(4)}
 	v.position = deed.Position(q.s.ColumnInt64(3))
+	v.parked = q.s.ColumnInt(5)
 	return json.Unmarshal(q.s.ColumnRawText(1), &v.fields)
 }
 
@@ -35,6 +37,10 @@ type viewLedger struct {
 }
 
 func (l *viewLedger) begin() { l.now = l.clock.Now().UnixMicro() }
+
+func (l *viewLedger) events() int { return 0 }
+
+func (l *viewLedger) finish(*conn) error { return nil }
 
 func (l *viewLedger) commit() {
 	for _, ref := range l.changed {
@@ -59,7 +65,7 @@ func (l *viewLedger) reload(c *conn) error {
 			break
 		}
 		v.upsert = v.upsertSQL()
-		views[deed.ViewRef{Name: q.s.ColumnText(5), Version: q.s.ColumnInt(6)}] = v
+		views[deed.ViewRef{Name: q.s.ColumnText(6), Version: q.s.ColumnInt(7)}] = v
 	}
 	if err := q.end(); err != nil {
 		return err

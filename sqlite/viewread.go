@@ -11,12 +11,19 @@ import (
 )
 
 // Row returns a row and the view's position, read together. See deed.ViewStore.
-func (db *DB) Row(ctx context.Context, view deed.ViewRef, key string) (row deed.Row, at deed.Position, err error) {
-	err = db.lookViews(ctx, view, func(c *conn, v *storedView) error {
+func (s *views) Row(ctx context.Context, view deed.ViewRef, key string) (row deed.Row, at deed.Position, err error) {
+	err = s.lookViews(ctx, view, func(c *conn, v *storedView) error {
 		at = v.position
 		found := false
-		row, found, err = v.row(c, key)
-		if err == nil && !found {
+		if row, found, err = v.row(c, key); err != nil {
+			return err
+		}
+		one := []deed.Row{row}
+		one[0].Key = key
+		if err := v.mark(c, one); err != nil {
+			return err
+		}
+		if row = one[0]; !found {
 			err = fmt.Errorf("row %q of view %s: %w", key, view.Name, deed.ErrNotFound)
 		}
 		return err
@@ -38,34 +45,36 @@ func scanRow(q *query) deed.Row {
 }
 
 // Rows returns the rows of these keys that exist. See deed.ViewStore.
-func (db *DB) Rows(ctx context.Context, view deed.ViewRef, keys []string) (map[string]deed.Row, error) {
+func (s *views) Rows(ctx context.Context, view deed.ViewRef, keys []string) (map[string]deed.Row, error) {
 	rows := make(map[string]deed.Row, len(keys))
-	err := db.lookViews(ctx, view, func(c *conn, v *storedView) error {
-		for _, key := range keys {
-			row, found, err := v.row(c, key)
-			if err != nil {
-				return err
-			}
-			if found {
-				rows[key] = row
-			}
-		}
-		return nil
-	})
+	err := s.lookViews(ctx, view, func(c *conn, v *storedView) error { return v.rows(c, keys, rows) })
 	if err != nil {
 		return nil, err
 	}
 	return rows, nil
 }
 
+func (v *storedView) rows(c *conn, keys []string, rows map[string]deed.Row) error {
+	for _, key := range keys {
+		row, found, err := v.row(c, key)
+		if err != nil {
+			return err
+		}
+		if found {
+			rows[key] = row
+		}
+	}
+	return nil
+}
+
 // Changes returns changed rows after a cursor, removed ones with nil Data. See deed.ViewStore. A limit of 0 is none.
 //
 // The zero cursor is before all rows; who starts there knows of no rows and misses no tombstones.
-func (db *DB) Changes(ctx context.Context, view deed.ViewRef, after deed.ChangeCursor, limit int) (rows []deed.Row, at deed.Position, err error) {
+func (s *views) Changes(ctx context.Context, view deed.ViewRef, after deed.ChangeCursor, limit int) (rows []deed.Row, at deed.Position, err error) {
 	if limit < 0 {
 		return nil, 0, errLimit()
 	}
-	err = db.lookViews(ctx, view, func(c *conn, v *storedView) error {
+	err = s.lookViews(ctx, view, func(c *conn, v *storedView) error {
 		at = v.position
 		if after != (deed.ChangeCursor{}) && isBehind(v.dropped, after) {
 			return fmt.Errorf("changes of view %s after %d: %w", view.Name, after.Position, deed.ErrCursor)
@@ -102,24 +111,29 @@ func isBehind(place, cursor deed.ChangeCursor) bool {
 
 // ListRows returns the rows that query selects and the view's position, read together. See deed.ViewStore. A limit of 0 is
 // none. Values are ordered nil, false, true, numbers, texts by their bytes; equal ones by key.
-func (db *DB) ListRows(ctx context.Context, view deed.ViewRef, query deed.RowQuery) (rows []deed.Row, at deed.Position, err error) {
+func (s *views) ListRows(ctx context.Context, view deed.ViewRef, query deed.RowQuery) (rows []deed.Row, at deed.Position, err error) {
 	if query.Limit < 0 {
 		return nil, 0, errLimit()
 	}
-	err = db.lookViews(ctx, view, func(c *conn, v *storedView) error {
+	err = s.lookViews(ctx, view, func(c *conn, v *storedView) error {
 		at = v.position
-		l, err := v.list(&query)
-		if err != nil {
-			return err
-		}
-		for _, stretch := range l.stretches() {
-			if rows, err = l.read(c, stretch, rows); err != nil {
-				return err
-			}
-		}
-		return nil
+		rows, err = v.listRows(c, &query)
+		return err
 	})
 	return rows, at, err
+}
+
+func (v *storedView) listRows(c *conn, query *deed.RowQuery) (rows []deed.Row, err error) {
+	l, err := v.list(query)
+	if err != nil {
+		return nil, err
+	}
+	for _, stretch := range l.stretches() {
+		if rows, err = l.read(c, stretch, rows); err != nil {
+			return nil, err
+		}
+	}
+	return rows, v.mark(c, rows)
 }
 
 // list is a RowQuery made ready for SQL.
@@ -237,11 +251,11 @@ func (l *list) read(c *conn, s stretch, rows []deed.Row) ([]deed.Row, error) {
 }
 
 // lookViews reads from the views' database: the view as it is, and then f, in one transaction.
-func (db *DB) lookViews(ctx context.Context, ref deed.ViewRef, f func(*conn, *storedView) error) error {
-	if err := db.usable(ctx); err != nil {
+func (s *views) lookViews(ctx context.Context, ref deed.ViewRef, f func(*conn, *storedView) error) error {
+	if err := s.db.usable(ctx); err != nil {
 		return err
 	}
-	err := db.views.readers.with(ctx, func(c *conn) error {
+	err := s.readers.with(ctx, func(c *conn) error {
 		return c.within(ctx, func() error {
 			v, err := findView(c, ref)
 			if err != nil {
@@ -250,7 +264,7 @@ func (db *DB) lookViews(ctx context.Context, ref deed.ViewRef, f func(*conn, *st
 			return f(c, v)
 		})
 	})
-	if db.options.ReadOnly && errors.Is(err, fs.ErrNotExist) {
+	if s.db.options.ReadOnly && errors.Is(err, fs.ErrNotExist) {
 		return errNoView(ref)
 	}
 	return err

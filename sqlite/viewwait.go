@@ -93,25 +93,25 @@ func (w *waiting) leave(ref deed.ViewRef, waiter *viewWaiter) deed.Position {
 }
 
 // WaitView returns the view's position as soon as it is at or after reach. See deed.ViewStore.
-func (db *DB) WaitView(ctx context.Context, view deed.ViewRef, reach deed.Position) (deed.Position, error) {
-	if err := db.usable(context.WithoutCancel(ctx)); err != nil {
+func (s *views) WaitView(ctx context.Context, view deed.ViewRef, reach deed.Position) (deed.Position, error) {
+	if err := s.db.usable(context.WithoutCancel(ctx)); err != nil {
 		return 0, err
 	}
-	if db.views.writer == nil {
-		return db.pollView(ctx, view, reach)
+	if s.writer == nil {
+		return s.pollView(ctx, view, reach)
 	}
-	at, waiter := db.views.waiting.join(view, reach)
+	at, waiter := s.waiting.join(view, reach)
 	if waiter == nil {
 		return at, nil
 	}
 	select {
 	case at = <-waiter.there:
 		return at, nil
-	case <-db.closed:
-		return db.views.waiting.leave(view, waiter), deed.ErrClosed
+	case <-s.db.closed:
+		return s.waiting.leave(view, waiter), deed.ErrClosed
 	case <-ctx.Done():
 	}
-	at = db.views.waiting.leave(view, waiter)
+	at = s.waiting.leave(view, waiter)
 	if at >= reach {
 		return at, nil
 	}
@@ -119,12 +119,12 @@ func (db *DB) WaitView(ctx context.Context, view deed.ViewRef, reach deed.Positi
 }
 
 // pollView waits for a view that another process writes.
-func (db *DB) pollView(ctx context.Context, view deed.ViewRef, reach deed.Position) (deed.Position, error) {
+func (s *views) pollView(ctx context.Context, view deed.ViewRef, reach deed.Position) (deed.Position, error) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for {
 		var at deed.Position
-		err := db.lookViews(context.WithoutCancel(ctx), view, func(_ *conn, v *storedView) error {
+		err := s.lookViews(context.WithoutCancel(ctx), view, func(_ *conn, v *storedView) error {
 			at = v.position
 			return nil
 		})
@@ -136,7 +136,7 @@ func (db *DB) pollView(ctx context.Context, view deed.ViewRef, reach deed.Positi
 		}
 		select {
 		case <-ticker.C:
-		case <-db.closed:
+		case <-s.db.closed:
 			return at, deed.ErrClosed
 		case <-ctx.Done():
 			return at, &deed.BehindError{View: view.Name, Want: reach, Reached: at}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -15,8 +16,12 @@ import (
 type ledger interface {
 	// begin says that a group's transaction began, after a commit or a rollback.
 	begin()
+	// finish does what is to be done once the group's tasks are done, before the commit.
+	finish(c *conn) error
 	// commit says that the group is stored; what it wrote is made known.
 	commit()
+	// events is how many events the group has stored so far.
+	events() int
 	// rollback says that nothing of the group is there.
 	rollback()
 	// reload reads anew what is stored; after a failure nothing remembered is to be trusted.
@@ -27,15 +32,17 @@ type ledger interface {
 // with one flush, and answers each caller.
 type writer struct {
 	*queue
-	ledger  ledger
-	log     *slog.Logger
-	open    func() (*conn, error) // a new connection after a failure; nil: the connection is all there is
-	there   func() error          // whether the files are where they were when they were opened
-	readers *pool                 // who reads beside it
-	shared  *pool                 // in memory: the connection is borrowed from here for each group
-	conn    *conn
-	ended   chan struct{}
-	stop    chan struct{}
+	ledger   ledger
+	log      *slog.Logger
+	store    string // what it is called to observers
+	observer *atomic.Pointer[deed.Observer]
+	open     func() (*conn, error) // a new connection after a failure; nil: the connection is all there is
+	there    func() error          // whether the files are where they were when they were opened
+	readers  *pool                 // who reads beside it
+	shared   *pool                 // in memory: the connection is borrowed from here for each group
+	conn     *conn
+	ended    chan struct{}
+	stop     chan struct{}
 }
 
 func newWriter(l ledger, log *slog.Logger) *writer {
@@ -122,8 +129,9 @@ func (e *beginError) Unwrap() []error {
 // attempt runs the group's transaction once. With a failure nobody is answered; unknown tells that the transaction may be
 // stored all the same.
 func (w *writer) attempt(group []*job) (failure error, unknown bool) {
-	committing := false
+	committing, told := false, w.observe(len(group))
 	defer func() {
+		defer func() { told.end(failure) }()
 		if r := recover(); r != nil { // SQLite ran out of memory, which its driver reports by a panic
 			w.abandon()
 			failure, unknown = fmt.Errorf("sqlite gave up: %v", r), committing
@@ -143,11 +151,16 @@ func (w *writer) attempt(group []*job) (failure error, unknown bool) {
 		}
 		j.err = refusal
 	}
-	if err := w.there(); err != nil {
+	err := w.ledger.finish(c)
+	if err == nil {
+		err = w.there()
+	}
+	if err != nil {
 		w.undo(c)
 		return err, false
 	}
 	committing = true
+	told.flush(w.ledger)
 	if err := c.query("COMMIT").exec(); err != nil {
 		return err, true
 	}

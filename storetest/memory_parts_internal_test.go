@@ -23,6 +23,7 @@ type knownPart struct {
 	from    deed.Position
 	state   deed.PartState
 	states  map[string]deed.StateChange
+	parked  parkedModel
 }
 
 func newPartModel() partModel {
@@ -44,7 +45,7 @@ func (m *memory) OpenPart(ctx context.Context, spec deed.PartSpec) (deed.PartSta
 	case part == nil && spec.From == nil:
 		return deed.PartState{}, deed.ErrNotFound
 	case part == nil:
-		part = &knownPart{version: spec.Version, from: *spec.From, states: map[string]deed.StateChange{}}
+		part = &knownPart{version: spec.Version, from: *spec.From, states: map[string]deed.StateChange{}, parked: parkedModel{}}
 		part.state = deed.PartState{Checkpoint: startOf(spec.Log, part.from), Live: part.from}
 		m.parts.known[spec.Name] = part
 	case spec.Version < part.version:
@@ -108,6 +109,7 @@ func (m *memory) CommitPart(ctx context.Context, c deed.PartCommit) error {
 	for _, change := range c.Effects {
 		m.parts.change(c.Part, change)
 	}
+	part.parked.change(c.Parked)
 	return nil
 }
 

@@ -24,6 +24,7 @@ type memoryView struct {
 	checkpoint deed.Checkpoint
 	rows       map[string]deed.RowChange
 	removed    map[string]time.Time
+	parked     parkedModel
 	dropped    deed.ChangeCursor // the last tombstone that was dropped
 }
 
@@ -38,7 +39,7 @@ func (m *memoryViews) OpenView(_ context.Context, spec deed.ViewSpec) (deed.Chec
 	defer m.mu.Unlock()
 	v := m.views[spec.ViewRef]
 	if v == nil || !slices.Equal(v.index, spec.Index) {
-		v = &memoryView{index: spec.Index, rows: map[string]deed.RowChange{}, removed: map[string]time.Time{}}
+		v = &memoryView{index: spec.Index, rows: map[string]deed.RowChange{}, removed: map[string]time.Time{}, parked: parkedModel{}}
 		m.views[spec.ViewRef] = v
 	}
 	return v.checkpoint, nil
@@ -58,6 +59,7 @@ func (m *memoryViews) CommitView(_ context.Context, c deed.ViewCommit) error {
 		}
 		v.rows[r.Key] = r
 	}
+	v.parked.change(c.Parked)
 	close(m.news)
 	m.news = make(chan struct{})
 	return nil
@@ -99,8 +101,8 @@ func (m *memoryViews) Row(_ context.Context, view deed.ViewRef, key string) (dee
 	defer m.mu.Unlock()
 	v := m.views[view]
 	r, found := v.rows[key]
-	if !found || r.Data == nil {
-		return deed.Row{}, v.checkpoint.Position, deed.ErrNotFound
+	if r.Parked = v.parked.mark(key); !found || r.Data == nil {
+		return deed.Row{Key: key, Parked: r.Parked}, v.checkpoint.Position, deed.ErrNotFound
 	}
 	return r.Row, v.checkpoint.Position, nil
 }
@@ -146,7 +148,9 @@ func (m *memoryViews) ListRows(_ context.Context, view deed.ViewRef, q deed.RowQ
 	slices.SortFunc(places, order)
 	var rows []deed.Row
 	for _, place := range places[:min(q.Limit, len(places))] {
-		rows = append(rows, v.rows[place.Key].Row)
+		row := v.rows[place.Key].Row
+		row.Parked = v.parked.mark(place.Key)
+		rows = append(rows, row)
 	}
 	return rows, v.checkpoint.Position, nil
 }

@@ -1,0 +1,147 @@
+package deed
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+)
+
+// defaultMaxParked is how many keys of a part are parked before it stops.
+const defaultMaxParked = 100
+
+// parking is what a part holds back: keys with a record that it could not handle, and what follows of them. It has the step
+// under way in it.
+type parking struct {
+	part    string
+	limit   int // of keys
+	now     func() time.Time
+	logger  *slog.Logger
+	folded  func(key string, position Position) bool // whether a record's effects were made before; nil: there are none
+	keys    map[string]bool
+	changes []ParkChange
+	at      map[string]int // key → its change
+}
+
+func (s *Service) parking(part string) parking {
+	p := newParking(part, s.logger, s.config.MaxParked)
+	p.now = func() time.Time { return s.clock().Now() }
+	return p
+}
+
+func newParking(part string, logger *slog.Logger, limit int) parking {
+	if limit == 0 {
+		limit = defaultMaxParked
+	}
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return parking{part: part, limit: max(limit, 0), logger: logger, now: SystemClock().Now}
+}
+
+// load reads anew what is stored; list gives the parked keys behind a key.
+func (p *parking) load(list func(after string, limit int) ([]ParkedKey, error)) error {
+	p.keys = map[string]bool{}
+	p.forget()
+	for after := ""; ; {
+		page, err := list(after, maxPage)
+		if err != nil {
+			return err
+		}
+		for _, k := range page {
+			p.keys[k.Key], after = true, k.Key
+		}
+		if len(page) < maxPage {
+			return nil
+		}
+	}
+}
+
+// forget begins the next step.
+func (p *parking) forget() { p.changes, p.at = nil, nil }
+
+func (p *parking) holds(key string) bool { return p.keys[key] }
+
+// full tells whether so many more keys are too many.
+func (p *parking) full(more int) bool { return len(p.keys)+more > p.limit }
+
+// park holds a key back from a record on: fault is why, nil if it is held back already.
+func (p *parking) park(key string, record Record, fault error) {
+	r := ParkedRecord{Position: record.Position, Time: p.now(), Folded: p.folded != nil && p.folded(key, record.Position)}
+	if fault != nil {
+		r.Error = fault.Error()
+		p.logger.Error("a record cannot be handled and is parked with what follows of its key",
+			"part", p.part, "key", key, "position", record.Position, "stream", record.Stream, "type", record.Type, "error", fault)
+	}
+	p.keys[key] = true
+	c := p.change(key)
+	c.Records = append(c.Records, r)
+}
+
+// release lets go of a key's records up to a position: of the key too, if nothing is left.
+func (p *parking) release(key string, until Position, all bool) {
+	p.change(key).Until = until
+	if all {
+		delete(p.keys, key)
+	}
+}
+
+func (p *parking) change(key string) *ParkChange {
+	if p.at == nil {
+		p.at = map[string]int{}
+	}
+	i, there := p.at[key]
+	if !there {
+		i = len(p.changes)
+		p.at[key] = i
+		p.changes = append(p.changes, ParkChange{Key: key})
+	}
+	return &p.changes[i]
+}
+
+// instances are the parked keys that are not those of streams.
+func (p *parking) instances() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(p.keys)), isLost)
+}
+
+// lost is the key under which the records of a stream are parked whose own keys are not known.
+func lost(s StreamID) string { return "/" + string(s) }
+
+func isLost(key string) bool { return key != "" && key[0] == '/' }
+
+// tooMany is what stops a part at a record: one more key would have to be parked.
+func (p *parking) tooMany(r Record, fault error) error {
+	if p.limit == 0 {
+		return &recordError{r, fault}
+	}
+	return &recordError{r, fmt.Errorf("%w; %d keys are parked already, and it stops there", fault, len(p.keys))}
+}
+
+// parkedRecords reads on what is parked of a key, a page at a time.
+func parkedRecords(ctx context.Context, page func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error), each func(ParkedRecord) (bool, error)) error {
+	for after := Position(0); ; {
+		records, err := page(ctx, after, stepRecords)
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			if on, err := each(r); err != nil || !on {
+				return err
+			}
+			after = r.Position
+		}
+		if len(records) < stepRecords {
+			return nil
+		}
+	}
+}
+
+// recordAt reads the record at a position.
+func recordAt(ctx context.Context, log Reader, position Position) (Record, error) {
+	for r, err := range log.Read(ctx, Query{After: position - 1, Before: position + 1}) {
+		return r, err
+	}
+	return Record{}, fmt.Errorf("the record at position %d: %w", position, ErrNotFound)
+}

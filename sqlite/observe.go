@@ -1,0 +1,49 @@
+package sqlite
+
+import (
+	"time"
+
+	"github.com/deed-es/deed"
+)
+
+// groupTold is a group that is being written while somebody wants to be told.
+type groupTold struct {
+	observer deed.Observer
+	group    deed.Group
+	since    time.Time
+	flushing bool
+}
+
+// observe begins to tell of a group; nil if nobody wants to know.
+func (w *writer) observe(batches int) *groupTold {
+	o := w.observer.Load()
+	if o == nil || *o == nil {
+		return nil
+	}
+	return &groupTold{observer: *o, group: deed.Group{Store: w.store, Batches: batches}, since: time.Now()}
+}
+
+// flush says that all statements are through and the commit begins.
+func (t *groupTold) flush(l ledger) {
+	if t == nil {
+		return
+	}
+	t.group.Events, t.group.Write, t.flushing = l.events(), time.Since(t.since), true
+	t.since = time.Now()
+}
+
+// end tells how the group ended.
+func (t *groupTold) end(err error) {
+	if t == nil {
+		return
+	}
+	if since := time.Since(t.since); t.flushing {
+		t.group.Flush = since
+	} else {
+		t.group.Write = since
+	}
+	if t.group.Err = err; err != nil {
+		t.group.Events = 0
+	}
+	t.observer.Wrote(t.group)
+}
