@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"time"
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/sqlite"
-	"github.com/ncruces/go-sqlite3"
 )
 
 type write struct {
@@ -41,125 +37,107 @@ var pages = deed.Projection[page, written]{
 	Evolve: func(p page, r deed.Recorded[written]) page { return page{r.Event.Text, p.N + 1} },
 }
 
-// serve runs a service of the notes while f works.
-func serve(ctx context.Context, path string, f func(ctx context.Context, db *sqlite.DB, s *deed.Service) (float64, error)) (float64, error) {
-	db, err := sqlite.Open(path, nil)
-	if err != nil {
-		return 0, err
-	}
-	defer db.Close()
-	service, err := deed.NewService(deed.Config{Store: db, Views: db}, notes, pages)
-	if err != nil {
-		return 0, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	stopped := make(chan error, 1)
-	go func() { stopped <- service.Run(ctx) }()
-	rate, err := f(ctx, db, service)
-	cancel()
-	if failed := <-stopped; err == nil {
-		err = failed
-	}
-	return rate, err
+// mode is how a projection is kept.
+type mode struct {
+	name  string
+	pages deed.Projection[page, written]
 }
 
-// ownRow lets clients handle a command and read its row from the view, one after the other.
-func ownRow(ctx context.Context, clients int, span time.Duration) (float64, error) {
-	return inFolder(func(path string) (float64, error) {
-		return serve(ctx, path, func(ctx context.Context, db *sqlite.DB, _ *deed.Service) (float64, error) {
-			handler, view := notes.Handler(db), pages.View(db)
-			text := fmt.Sprintf("%0240d", 0)
-			return load(clients, span, func(worker, n int) error {
-				id := strconv.Itoa(worker) + "-" + strconv.Itoa(n)
-				receipt, err := handler.Handle(ctx, id, write{Text: text})
-				if err != nil {
-					return err
-				}
-				_, err = view.Get(ctx, id, receipt.Position)
+// modes are measured side by side; the first is what the others are compared with.
+func modes() []mode {
+	all := []mode{{name: "async"}, {name: "inline"}, {name: "live"}}
+	for i, of := range []deed.Mode{deed.Async, deed.Inline, deed.Live} {
+		all[i].pages = pages
+		all[i].pages.Mode = of
+	}
+	return all
+}
+
+func (b *bench) rows(ctx context.Context) error {
+	t := newTable(b.out, "commands whose own row is read", `A command is handled that stores one event, of a thing of its own, and then its row is read from the view at the receipt's
+position; each client waits for its row before the next. The reference is the same command handled in a service without a
+view, and nothing read: the first ratio is what is left of its rate. The second is to the first mode.`,
+		"added", "clients", "   mode", "    rows/s", "no view/s", "to no view", "to "+modes()[0].name, "rows' group", "no view's group")
+	for i, d := range b.disks {
+		clients := []int{64}
+		if i == 0 {
+			clients = []int{1, 64}
+		}
+		for _, clients := range clients {
+			if err := b.modesSideBySide(ctx, t, d, clients); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *bench) modesSideBySide(ctx context.Context, t table, d *disk, clients int) error {
+	ways := []way{{"no view", func() (sample, error) { return b.handled(ctx, d, clients) }}}
+	for _, m := range modes() {
+		ways = append(ways, way{m.name, func() (sample, error) { return b.ownRow(ctx, d, clients, m.pages) }})
+	}
+	s, err := inTurn(b.rounds, ways...)
+	if err != nil {
+		return err
+	}
+	without := s.median(0)
+	for i, w := range ways[1:] {
+		with := s.median(i + 1)
+		t.row(
+			d.wait.String(), fmt.Sprint(clients), w.name, whole(with.rate), whole(without.rate), times(s.ratio(i+1, 0)), times(s.ratio(i+1, 1)), group(with.group), group(without.group),
+		)
+	}
+	return nil
+}
+
+// The text of a note; the event that comes of it has 256 bytes.
+var noteText = fmt.Sprintf("%0245d", 0)
+
+// handled lets clients handle commands, one after the other.
+func (b *bench) handled(ctx context.Context, d *disk, clients int) (sample, error) {
+	return withLog(d, func(_ string, db *sqlite.DB) (sample, error) {
+		return serve(ctx, db, []deed.Part{notes}, func(ctx context.Context, _ *deed.Service) (sample, error) {
+			handler := notes.Handler(db)
+			return load(d, clients, b.span, func(worker, n int) error {
+				_, err := handler.Handle(ctx, inOrder(worker, n), write{Text: noteText})
 				return err
 			})
 		})
 	})
 }
 
-// fullLog is a log with many events, ten to a stream.
-type fullLog struct {
-	folder, path string
-	events       int
-}
-
-func newFullLog(ctx context.Context, events int) (*fullLog, error) {
-	folder, err := os.MkdirTemp("", "deed-bench-")
-	if err != nil {
-		return nil, err
-	}
-	l := &fullLog{folder: folder, path: filepath.Join(folder, "bench.db"), events: events}
-	db, err := sqlite.Open(l.path, nil)
-	if err != nil {
-		return nil, err
-	}
-	for n := 0; n < events; n += 100 {
-		var b deed.Batch
-		for s := range 10 {
-			w := deed.Write{Stream: deed.Stream("bench", strconv.Itoa(n/100*10+s))}
-			for range 10 {
-				w.Events = append(w.Events, deed.NewEvent{ID: deed.NewID(), Type: "written", Data: payload, Metadata: []byte("{}")})
-			}
-			b.Writes = append(b.Writes, w)
-		}
-		if _, err := db.Append(ctx, b); err != nil {
-			return nil, err
-		}
-	}
-	return l, db.Close()
-}
-
-func (l *fullLog) remove() { _ = os.RemoveAll(l.folder) }
-
-// rebuild makes the view anew, from nothing to live.
-func (l *fullLog) rebuild(ctx context.Context) (float64, error) {
-	db, err := sqlite.Open(l.path, nil)
-	if err != nil {
-		return 0, err
-	}
-	err = db.DropView(ctx, deed.ViewRef{Name: "pages", Version: 1})
-	if closing := db.Close(); err == nil {
-		err = closing
-	}
-	if err != nil {
-		return 0, err
-	}
-	return serve(ctx, l.path, func(ctx context.Context, _ *sqlite.DB, s *deed.Service) (float64, error) {
-		start := time.Now()
-		if err := s.Settle(ctx); err != nil {
-			return 0, err
-		}
-		return float64(l.events) / time.Since(start).Seconds(), nil
+// ownRow lets clients handle a command and read its row from the view, one after the other.
+func (b *bench) ownRow(ctx context.Context, d *disk, clients int, pages deed.Projection[page, written]) (sample, error) {
+	return withLog(d, func(_ string, db *sqlite.DB) (sample, error) {
+		return serve(ctx, db, []deed.Part{notes, pages}, func(ctx context.Context, _ *deed.Service) (sample, error) {
+			handler, view := notes.Handler(db), pages.View(db)
+			return load(d, clients, b.span, func(worker, n int) error {
+				id := inOrder(worker, n)
+				receipt, err := handler.Handle(ctx, id, write{Text: noteText})
+				if err != nil {
+					return err
+				}
+				row, err := view.Get(ctx, id, receipt.Position)
+				if err == nil && row.N != 1 {
+					err = fmt.Errorf("the row of %s counts %d events", id, row.N)
+				}
+				return err
+			})
+		})
 	})
 }
 
-// scan reads every column of every event with the bare driver.
-func (l *fullLog) scan() (float64, error) {
-	conn, err := sqlite3.Open("file:" + l.path)
+// serve runs a service while f works.
+func serve(ctx context.Context, db *sqlite.DB, parts []deed.Part, f func(context.Context, *deed.Service) (sample, error)) (sample, error) {
+	service, err := deed.NewService(deed.Config{Store: db, Views: db}, parts...)
 	if err != nil {
-		return 0, err
+		return sample{}, err
 	}
-	defer conn.Close()
-	start := time.Now()
-	rows, _, err := conn.Prepare("SELECT position, stream, version, kind, time, id, tags, metadata, data FROM events ORDER BY position")
-	if err != nil {
-		return 0, err
-	}
-	n, bytes := 0, 0
-	for rows.Step() {
-		n++
-		bytes += len(rows.ColumnText(1)) + len(rows.ColumnText(5)) + len(rows.ColumnRawBlob(7)) + len(rows.ColumnRawBlob(8))
-	}
-	if err := rows.Err(); err != nil {
-		return 0, err
-	}
-	if n != l.events || bytes == 0 {
-		return 0, fmt.Errorf("scanned %d of %d events", n, l.events)
-	}
-	return float64(n) / time.Since(start).Seconds(), rows.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	stopped := make(chan error, 1)
+	go func() { stopped <- service.Run(ctx) }()
+	s, err := f(ctx, service)
+	cancel()
+	return s, errors.Join(err, <-stopped)
 }
