@@ -116,7 +116,11 @@ func (c Control) Parked(ctx context.Context, part, after string, limit int) ([]P
 }
 
 func (s *Service) parkedKeys(ctx context.Context, part, after string, limit int) ([]ParkedKey, error) {
-	switch view, isView := s.views[part]; {
+	view, isView := s.views[part]
+	if !isView {
+		view, isView = s.tables[part]
+	}
+	switch {
 	case isView:
 		return view.store.ViewParked(ctx, view.ref, after, limit)
 	case s.names[part] == kindTask:
@@ -128,32 +132,41 @@ func (s *Service) parkedKeys(ctx context.Context, part, after string, limit int)
 // Retry has a part handle what is parked of a key, or carry out the key's effect that is held back, once more. It returns where
 // that is stored; the part has tried when it has come that far. ErrNotFound if nothing of the key is parked.
 func (c Control) Retry(ctx context.Context, part, key string) (Receipt, error) {
-	held, err := c.held(ctx, part, key)
-	if err != nil {
-		return Receipt{}, err
-	}
-	return c.say(ctx, typeRetried, control{Part: part, Key: key, Effect: held.Effect})
+	return c.said(ctx, typeRetried, part, key)
 }
 
 // Skip has a part leave out the record of a key that failed, or drop the key's effect that is held back, and go on behind it. The
 // rest is as with Retry.
 func (c Control) Skip(ctx context.Context, part, key string) (Receipt, error) {
+	return c.said(ctx, typeSkipped, part, key)
+}
+
+// said finds what a key is held back by, and says what is to become of it. Under a command's id a repetition gets the first
+// answer.
+func (c Control) said(ctx context.Context, eventType, part, key string) (Receipt, error) {
+	if c.service.engine == nil {
+		return Receipt{}, fmt.Errorf("part %.80q: this service only reads; control it where its log is written", part)
+	}
+	ref := CommandRef{ID: MetaFrom(ctx).CommandID}
+	if ref.ID != "" {
+		ref.Hash = HashID(eventType, part, key)
+		if receipt, known, err := c.service.engine.Outcome(ctx, ref); known || err != nil {
+			return receipt, err
+		}
+	}
 	held, err := c.held(ctx, part, key)
 	if err != nil {
 		return Receipt{}, err
 	}
-	skipped := control{Part: part, Key: key, Effect: held.Effect}
-	if held.Effect == "" {
-		skipped.Position = held.Position
+	said := control{Part: part, Key: key, Effect: held.Effect}
+	if held.Effect == "" && eventType == typeSkipped {
+		said.Position = held.Position
 	}
-	return c.say(ctx, typeSkipped, skipped)
+	return c.say(ctx, ref, eventType, said)
 }
 
 // held finds what is held back of a key.
 func (c Control) held(ctx context.Context, part, key string) (Parked, error) {
-	if c.service.engine == nil {
-		return Parked{}, fmt.Errorf("part %.80q: this service only reads; control it where its log is written", part)
-	}
 	for after, limit := "", maxPage; ; {
 		page, err := c.Parked(ctx, part, after, limit)
 		if err != nil {
@@ -171,7 +184,7 @@ func (c Control) held(ctx context.Context, part, key string) (Parked, error) {
 	}
 }
 
-func (c Control) say(ctx context.Context, eventType string, said control) (Receipt, error) {
+func (c Control) say(ctx context.Context, ref CommandRef, eventType string, said control) (Receipt, error) {
 	s := c.service
 	data, err := encodeJSON(said)
 	if err != nil {
@@ -193,7 +206,7 @@ func (c Control) say(ctx context.Context, eventType string, said control) (Recei
 	if err != nil {
 		return Receipt{}, err
 	}
-	receipt, err := s.engine.Append(ctx, Batch{Writes: []Write{{Stream: stream, Version: Any, Events: []NewEvent{e}}}})
+	receipt, err := s.engine.Append(ctx, Batch{Writes: []Write{{Stream: stream, Version: Any, Events: []NewEvent{e}}}, Command: ref})
 	if err != nil {
 		return receipt, fmt.Errorf("%s of %s: %w", eventType, said.Part, err)
 	}

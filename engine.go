@@ -265,8 +265,9 @@ type ViewRef struct {
 // ViewSpec describes a view to OpenView.
 type ViewSpec struct {
 	ViewRef
-	Index []string // JSON names of the fields that lists filter and order by
-	Log   LogInfo
+	Index  []string // JSON names of the fields that lists filter and order by
+	Tables []string // of a TableStore: the statements that make the view's tables; it is made anew where they are others
+	Log    LogInfo
 }
 
 // ViewCommit is one step of a projection.
@@ -275,8 +276,30 @@ type ViewCommit struct {
 	From       Position // the position that the step was made from
 	Checkpoint Checkpoint
 	Rows       []RowChange // each key once
+	Statements []Statement // of a TableStore; a *StatementError says which of them could not be carried out, and nothing is stored
 	Parked     []ParkChange
 }
+
+// TableStore is a store of views that can hold tables which projections make themselves. In a statement, {name} stands for the
+// table (or index) of that name of one version of one view. A statement neither ends the transaction nor reaches other tables.
+type TableStore interface {
+	ViewStore
+	// QueryTables returns the rows that a statement selects from a view's tables, each value nil, an int64, a float64, a string
+	// or a []byte, and the view's position, read together. More than limit rows are an *InvalidError, and so is a statement that
+	// does not only read.
+	QueryTables(ctx context.Context, view ViewRef, s Statement, limit int) ([][]any, Position, error)
+}
+
+// StatementError is a statement that a TableStore cannot carry out, however often it is tried.
+type StatementError struct {
+	Index int // of the statement
+	Err   error
+}
+
+func (e *StatementError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what the engine says.
+func (e *StatementError) Unwrap() error { return e.Err }
 
 // RowChange is a row as it is to be; nil Data removes it and leaves a tombstone, also where there was no row: a client of the
 // view as it was before it was made anew may have one.

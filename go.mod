@@ -3,17 +3,15 @@ module github.com/deed-es/deed
 go 1.26.0
 
 require (
-	github.com/emersion/go-smtp v0.25.1
+	github.com/asyncapi/spec-json-schemas/v6 v6.11.1
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/gofrs/flock v0.13.0
-	github.com/govalues/decimal v0.1.36
 	github.com/ncruces/go-sqlite3 v0.35.6
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	golang.org/x/time v0.16.0
 )
 
 require (
-	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
 	github.com/go-openapi/jsonpointer v0.22.5 // indirect
 	github.com/go-openapi/swag/jsonname v0.25.5 // indirect
 	github.com/ncruces/go-sqlite3-wasm/v6 v6.3.35304 // indirect

@@ -6,6 +6,7 @@ import "reflect"
 type Model struct {
 	Deciders    []DeciderModel
 	Projections []ViewModel
+	Tables      []PartModel
 	Processes   []PartModel
 	Reactors    []PartModel
 	Tasks       []string

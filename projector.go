@@ -292,7 +292,7 @@ func (p *projector[V, E]) targets(ctx context.Context, r routed[E]) (keys []stri
 func (p *projector[V, E]) set(key string, next V, position Position) {
 	row := p.rows[key]
 	exists := !reflect.ValueOf(&next).Elem().IsZero()
-	if !exists && !row.exists && !row.dirty {
+	if !exists && !row.exists { // nothing there, before and after; one that was removed keeps its place
 		return
 	}
 	if !row.dirty {

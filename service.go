@@ -36,7 +36,7 @@ type Config struct {
 	Observer Observer
 }
 
-// Part is what a service is made of: a Decider, Decision, Projection, Process, Reactor or Task.
+// Part is what a service is made of: a Decider, Decision, Projection, Tables, Process, Reactor or Task.
 type Part interface {
 	install(s *Service) error
 }
@@ -55,6 +55,7 @@ type Service struct {
 	categories map[string]*category
 	views      map[string]rawView
 	inline     map[string]bool // views that are Inline
+	tables     map[string]rawView
 	live       []liveStore
 	openings   []func(ctx context.Context) error // what registers parts in the stores
 	loops      []loop
@@ -80,6 +81,7 @@ const (
 	kindDecider    = "decider"
 	kindDecision   = "decision"
 	kindProjection = "projection"
+	kindTables     = "tables"
 	kindProcess    = "process"
 	kindReactor    = "reactor"
 	kindTask       = "task"
@@ -91,7 +93,7 @@ const (
 func NewService(cfg Config, parts ...Part) (*Service, error) {
 	s := &Service{
 		config: cfg, log: cfg.Log, logger: cfg.Logger,
-		names: map[string]string{}, categories: map[string]*category{}, views: map[string]rawView{}, inline: map[string]bool{},
+		names: map[string]string{}, categories: map[string]*category{}, views: map[string]rawView{}, inline: map[string]bool{}, tables: map[string]rawView{},
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)

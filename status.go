@@ -16,7 +16,7 @@ type Status struct {
 // PartStatus is how a part is doing. It never says that it runs while nothing advances.
 type PartStatus struct {
 	Name     string
-	Kind     string // projection, process, reactor or task
+	Kind     string // projection, tables, process, reactor or task
 	Version  int
 	State    string // one of the State words
 	Position Position
@@ -110,7 +110,7 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 		if limit == 0 {
 			limit = defaultMaxLag
 		}
-		part.Ready = part.State != StateStopped && part.State != StateOff && (part.Kind != kindProjection || part.Behind <= limit)
+		part.Ready = part.State != StateStopped && part.State != StateOff && (part.Kind != kindProjection && part.Kind != kindTables || part.Behind <= limit)
 	}
 	return status, nil
 }

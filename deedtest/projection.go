@@ -104,13 +104,6 @@ func (p ProjectionTest[V, E]) row(key string) (V, error) {
 		}
 	}
 	s.Settle()
-	status, err := s.Status(s.Context())
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if status.Parts[0].Error != "" {
-		p.t.Fatal(status.Parts[0].Error)
-	}
 	return checked.View(s.DB).Get(s.Context(), key, 0)
 }
 

@@ -78,11 +78,31 @@ func (s *Service) Context() context.Context {
 	return ctx
 }
 
-// Settle returns when no loop has anything left to do; what fails has then been tried once more.
+// Settle returns when no loop has anything left to do; what fails has then been tried once more. It fails the test if a part has
+// stopped or has parked something; a test about that calls the Service's own Settle.
 func (s *Service) Settle() {
 	s.t.Helper()
 	if err := s.Service.Settle(s.Context()); err != nil {
 		s.t.Fatal(err)
+	}
+	status, err := s.Status(s.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, part := range status.Parts {
+		if part.State == deed.StateStopped {
+			s.t.Fatalf("%s %s stopped: %s", part.Kind, part.Name, part.Error)
+		}
+		if part.Parked == 0 {
+			continue
+		}
+		parked, err := s.Control().Parked(s.Context(), part.Name, "", 1)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, p := range parked {
+			s.t.Fatalf("%s %s has parked %d keys, the first is %s: %s", part.Kind, part.Name, part.Parked, p.Key, p.Error)
+		}
 	}
 }
 

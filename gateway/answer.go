@@ -105,6 +105,7 @@ func (c *Call) body() ([]byte, error) {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
+		c.hangUp() // a MaxBytesReader does so only where it is given the server's own writer
 		return nil, tooLarge(limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.hangUp()

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"reflect"
 	"strconv"
 
 	"github.com/deed-es/deed"
@@ -106,12 +107,12 @@ func (d *describing) asyncAPI(events []channel) object {
 		}})
 		operations = append(operations, member{"follow." + c.id(), following(c.id(), "tells what is recorded", c.query(), named)})
 	}
-	told, names := object{}, []any{}
+	told, names, changes := object{}, []any{}, d.examples.changes()
 	for _, e := range d.changeEvents() {
 		id := "change." + e.name
-		messages = append(messages, member{id, object{
+		messages = append(messages, member{id, withExample(object{
 			{"name", e.name}, {"title", e.name}, {"contentType", "application/json"}, {"payload", e.value},
-		}})
+		}, changes[e.name])})
 		told = append(told, member{id, object{{"$ref", "#/components/messages/" + id}}})
 		names = append(names, object{{"$ref", "#/channels/changes/messages/" + id}})
 	}
@@ -168,12 +169,55 @@ func (d *describing) message(m message) object {
 		{"schema", object{{"const", m.version}}},
 		{"data", m.data},
 	}}}
-	return object{
+	return withExample(object{
 		{"name", m.name},
 		{"title", m.name},
 		{"contentType", "application/json"},
 		{"summary", "schema version " + strconv.Itoa(m.version)},
 		{"payload", object{{"allOf", []any{d.record, exact}}}},
 		{"x-deed-schema-version", m.version},
+	}, d.examples[eventExample(m)])
+}
+
+// changeEvents are the schemas of what is told about views.
+func (d *describing) changeEvents() object {
+	if d.changes == nil {
+		d.changes = d.makeChangeEvents()
 	}
+	return d.changes
+}
+
+func (d *describing) makeChangeEvents() object {
+	view := object{{"type", "string"}, {"enum", d.viewNames()}}
+	position := d.schemas.of(reflect.TypeFor[deed.Position](), false)
+	key := object{{"type", "string"}}
+	telling := func(required []string, more ...member) object {
+		properties := append(object{{"view", view}, {"position", position}}, more...)
+		return object{{"type", "object"}, {"properties", properties}, {"required", append([]string{"view", "position"}, required...)}}
+	}
+	put := object{{"oneOf", []any{}}}
+	var rows []any
+	for _, v := range d.model.Projections {
+		row := telling([]string{"key", "row"}, member{"key", key}, member{"row", d.schemas.of(deref(v.Row.Type), false)})
+		properties, _ := row.get("properties").(object)
+		rows = append(rows, d.schemas.define("Put."+v.Name, row.with("properties", properties.with("view", object{{"const", v.Name}}))))
+	}
+	put[0].value = rows
+	if len(rows) == 0 {
+		put = object{}
+	}
+	return object{
+		{"reset", d.schemas.define("Reset", telling(nil))},
+		{"snapshot", d.schemas.define("Snapshot", telling(nil))},
+		{"put", put},
+		{"removed", d.schemas.define("Removed", telling([]string{"key"}, member{"key", key}))},
+	}
+}
+
+func (d *describing) viewNames() []any {
+	names := []any{}
+	for _, v := range d.model.Projections {
+		names = append(names, v.Name)
+	}
+	return names
 }

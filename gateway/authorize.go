@@ -26,6 +26,7 @@ type Action struct {
 	View     string
 	Key      string
 	Stream   deed.StreamID
+	Part     string
 }
 
 // What an Authorizer answers.
@@ -69,5 +70,6 @@ func (c *Call) action() Action {
 	return Action{
 		Route: c.route.name(), Category: r.PathValue("category"), ID: r.PathValue("id"), Command: r.PathValue("command"),
 		View: r.PathValue("view"), Key: r.PathValue("key"), Stream: deed.StreamID(r.PathValue("stream")),
+		Part: r.PathValue("part"),
 	}
 }

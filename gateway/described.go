@@ -89,7 +89,7 @@ func problemsOf(r *Route, viewed bool) []response {
 	for _, status := range slices.Sorted(maps.Keys(s)) {
 		a := s[status].asProblem()
 		if status == 404 && viewed {
-			a.headers = append(a.headers, positionName, "Deed-Stale")
+			a.headers = append(a.headers, positionName, "Deed-Stale", parkedName)
 		} else if (r.kind == kindStream || r.kind == kindLog) && (status == 404 || status >= 500) {
 			a.headers = append(a.headers, positionName)
 		}
@@ -107,6 +107,9 @@ func (s said) writes(r *Route) {
 	s.add(422, "invalid", "key-reused")
 	s.add(503, "busy", "outcome-unknown", "read-only")
 	s[404].open, s[409].open, s[422].open = true, true, true
+	if r.kind == kindControl {
+		s[404].open, s[409].open, s[422].open = false, false, false
+	}
 	if r.kind == kindCommand {
 		s.add(412, "version-mismatch")
 	}
@@ -129,6 +132,9 @@ func (s said) reads(r *Route, viewed bool) {
 	case kindChanges:
 		s.add(404, "not-found")
 		s.add(503, "busy")
+	case kindControl:
+		s.add(400, "cursor-expired")
+		s.add(404, "not-found")
 	case kindReady:
 		s.add(503, "not-ready")
 	}
@@ -228,6 +234,7 @@ var answerHeaders = []struct{ name, means string }{
 	{positionName, "the position that the answer knows of, for a later question"},
 	{"Deed-Again", "true: the first answer to this Idempotency-Key, given again"},
 	{"Deed-Stale", "true: the answer does not know of the position asked for"},
+	{parkedName, "the first position of an event that is parked, and that the answer lacks"},
 	{"ETag", "stands for what was answered"},
 	{"Location", "where the new thing is"},
 	{"Set-Cookie", positionName + ", for browsers"},

@@ -50,6 +50,7 @@ type (
 		ID, Method, Path, Summary string
 		Params                    []docsParam
 		Body                      *docsType
+		Asked, Example            string // a path that was asked, and the body that was sent
 		Answers                   []docsAnswer
 	}
 	docsParam struct {
@@ -62,12 +63,15 @@ type (
 		About   string
 		Headers string
 		Media   []docsMedia
+		Own     []docsExample // problems with codes of the domain's own
 	}
 	docsMedia struct {
-		Kind   string
-		Type   docsType
-		Events []docsField
+		Kind    string
+		Type    docsType
+		Events  []docsField
+		Example string
 	}
+	docsExample struct{ Name, Text string }
 	docsChannel struct {
 		ID, Name string
 		Events   []docsEvent
@@ -76,10 +80,11 @@ type (
 		Name    string
 		Version int
 		Data    docsType
+		Example string
 	}
 	docsProblem struct {
-		Status      int
-		Code, Means string
+		Status               int
+		Code, Means, Example string
 	}
 	docsSchema struct {
 		Name string
@@ -112,14 +117,15 @@ func (d *describing) html(all []operation, events []channel) ([]byte, error) {
 		data.Groups = append(data.Groups, group)
 	}
 	for _, c := range events {
-		shown := docsChannel{ID: anchor(c.name()), Name: c.name()}
+		channel := docsChannel{ID: anchor(c.name()), Name: c.name()}
 		for _, m := range c.messages {
-			shown.Events = append(shown.Events, docsEvent{Name: m.name, Version: m.version, Data: typeOf(m.data)})
+			channel.Events = append(channel.Events, docsEvent{Name: m.name, Version: m.version, Data: typeOf(m.data), Example: shown(d.examples.or(eventExample(m)))})
 		}
-		data.Channels = append(data.Channels, shown)
+		data.Channels = append(data.Channels, channel)
 	}
 	for _, c := range codes {
-		data.Problems = append(data.Problems, docsProblem{Status: c.status, Code: c.name, Means: c.means})
+		example := shown(d.examples.or(problemExample("", c.status, c.name)))
+		data.Problems = append(data.Problems, docsProblem{Status: c.status, Code: c.name, Means: c.means, Example: example})
 	}
 	for _, m := range d.schemas.defs {
 		schema, _ := m.value.(object)
@@ -135,13 +141,13 @@ func (d *describing) html(all []operation, events []channel) ([]byte, error) {
 func anchor(name string) string { return strings.ReplaceAll(name, " ", "-") }
 
 func (o *operation) html() docsOperation {
-	shown := docsOperation{ID: o.id, Method: o.method, Path: o.path, Summary: o.summary}
+	said := docsOperation{ID: o.id, Method: o.method, Path: o.path, Summary: o.summary, Asked: o.asked, Example: shown(o.example)}
 	for _, p := range o.params {
-		shown.Params = append(shown.Params, docsParam{Name: p.name, In: p.in, Summary: p.summary, Required: p.required, Type: typeOf(p.schema)})
+		said.Params = append(said.Params, docsParam{Name: p.name, In: p.in, Summary: p.summary, Required: p.required, Type: typeOf(p.schema)})
 	}
 	if o.body != nil {
 		body := typeOf(o.body)
-		shown.Body = &body
+		said.Body = &body
 	}
 	for _, a := range o.answers {
 		answer := docsAnswer{Status: a.status, About: a.about(), Headers: strings.Join(a.headers, ", ")}
@@ -149,24 +155,47 @@ func (o *operation) html() docsOperation {
 			if m.kind != problemType[0] {
 				answer.Media = append(answer.Media, m.html())
 			}
+			for _, e := range m.examples {
+				if !slices.Contains(a.codes, e.name) {
+					example, _ := e.value.(object)
+					answer.Own = append(answer.Own, docsExample{e.name, shown(example.get("value"))})
+				}
+			}
 		}
-		shown.Answers = append(shown.Answers, answer)
+		said.Answers = append(said.Answers, answer)
 	}
-	return shown
+	return said
 }
 
 func (m media) html() docsMedia {
-	shown := docsMedia{Kind: m.kind, Type: typeOf(m.schema)}
+	said := docsMedia{Kind: m.kind, Type: typeOf(m.schema), Example: shown(m.example)}
 	if m.item != nil {
-		shown.Type = typeOf(m.item)
-		shown.Type.Before = "each line " + shown.Type.Before
+		said.Type = typeOf(m.item)
+		said.Type.Before = "each line " + said.Type.Before
 	}
 	for _, e := range m.events {
 		schema, _ := e.value.(object)
-		shown.Type = docsType{Before: "events"}
-		shown.Events = append(shown.Events, docsField{Name: e.name, Required: true, Type: typeOf(schema)})
+		said.Type = docsType{Before: "events"}
+		said.Events = append(said.Events, docsField{Name: e.name, Required: true, Type: typeOf(schema)})
 	}
-	return shown
+	return said
+}
+
+// shown is an example as people read it: what is no JSON is kept as a string.
+func shown(example any) string {
+	raw, ok := example.(json.RawMessage)
+	if !ok {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text
+	}
+	var indented bytes.Buffer
+	if json.Indent(&indented, raw, "", "  ") != nil {
+		return string(raw)
+	}
+	return indented.String()
 }
 
 // typeOf says in words what a schema allows.

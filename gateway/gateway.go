@@ -36,6 +36,8 @@ type Gateway struct {
 	origins  *http.CrossOriginProtection
 	limiter  *limiter // nil: no limit
 
+	handler http.Handler // what ServeHTTP does
+
 	mux    *http.ServeMux
 	mu     sync.Mutex
 	routes []*Route
@@ -73,9 +75,14 @@ func New(service *deed.Service, o *Options) (*Gateway, error) {
 		}
 	}
 	g.mux.HandleFunc("/", g.unknown)
-	if err := g.Handle(g.generic()...); err != nil {
+	routes := g.generic()
+	if options.Metrics != nil {
+		routes = append(routes, metrics(options.Metrics))
+	}
+	if err := g.Handle(routes...); err != nil {
 		return nil, fmt.Errorf("new gateway: %w", err)
 	}
+	g.handler = g.reached("")
 	return g, nil
 }
 
@@ -95,7 +102,16 @@ func (g *Gateway) Routes() []Route {
 }
 
 // ServeHTTP answers a request. Whatever goes wrong in it, a panic included, ends this request only.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.serve(w, r, "") }
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.handler.ServeHTTP(w, r) }
+
+// reached answers the requests to a server that is also reached under name, with what is around that.
+func (g *Gateway) reached(name string) http.Handler {
+	var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, name) })
+	if g.options.Around != nil {
+		h = g.options.Around(h)
+	}
+	return h
+}
 
 // serve answers a request to a server that is also reached under name.
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, name string) {

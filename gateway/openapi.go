@@ -98,10 +98,13 @@ func (g *Gateway) documented() (*documents, error) {
 }
 
 func (g *Gateway) describe(routes []Route) (*documents, error) {
-	d := &describing{gateway: g, model: g.service.Model(), schemas: newSchemas()}
-	d.schemas.define("Problem", problemSchema())
-	d.record = d.schemas.of(reflect.TypeFor[recordAnswer](), false)
+	d := g.describing()
+	var err error
+	if d.examples, err = parseExamples(g.options.Examples); err != nil {
+		return nil, err
+	}
 	all := d.operations(routes)
+	d.examples.illustrate(all)
 	openAPI, err := json.Marshal(d.openAPI(all))
 	if err != nil {
 		return nil, err
@@ -116,6 +119,13 @@ func (g *Gateway) describe(routes []Route) (*documents, error) {
 		return nil, err
 	}
 	return &documents{routes: len(routes), openAPI: newPage(openAPI), asyncAPI: newPage(asyncAPI), html: newPage(html)}, nil
+}
+
+func (g *Gateway) describing() *describing {
+	d := &describing{gateway: g, model: g.service.Model(), schemas: newSchemas()}
+	d.schemas.define("Problem", problemSchema())
+	d.record = d.schemas.of(reflect.TypeFor[recordAnswer](), false)
+	return d
 }
 
 const introduction = `Every request may carry Deed-Correlation-Id or traceparent. Every error is an application/problem+json with a stable code. ` +
@@ -201,7 +211,11 @@ func (o *operation) openAPI(parameters, responses *shelf) object {
 	}
 	op = append(op, member{"parameters", params})
 	if o.body != nil {
-		op = append(op, member{"requestBody", object{{"required", true}, {"content", object{{"application/json", object{{"schema", o.body}}}}}}})
+		content := object{{"schema", o.body}}
+		if o.example != nil {
+			content = append(content, member{"example", o.example})
+		}
+		op = append(op, member{"requestBody", object{{"required", true}, {"content", object{{"application/json", content}}}}})
 	}
 	answers := object{}
 	for _, a := range o.answers {
@@ -229,6 +243,9 @@ func (p *parameter) openAPI() object {
 	if p.free || p.repeated {
 		o = append(o, member{"style", "form"}, member{"explode", true})
 	}
+	if p.example != "" {
+		o = append(o, member{"example", p.example})
+	}
 	return append(o, member{"schema", schema})
 }
 
@@ -249,6 +266,12 @@ func (a *response) openAPI() object {
 		}
 		if m.events != nil {
 			media = append(media, member{"x-deed-events", m.events})
+		}
+		if m.example != nil {
+			media = append(media, member{"example", m.example})
+		}
+		if len(m.examples) > 0 {
+			media = append(media, member{"examples", m.examples})
 		}
 		content = append(content, member{m.kind, media})
 	}
@@ -281,4 +304,41 @@ func problemList() []any {
 		list[i] = object{{"status", c.status}, {"code", c.name}, {"means", c.means}}
 	}
 	return list
+}
+
+// unifyPaths calls what varies by the same names wherever paths differ in nothing else.
+func unifyPaths(all []operation) {
+	first := map[string]string{}
+	for i := range all {
+		o := &all[i]
+		segments := strings.Split(o.path, "/")
+		shape := slices.Clone(segments)
+		for j, s := range shape {
+			if _, ok := wildcard(s); ok {
+				shape[j] = "{" + strconv.Itoa(j) + "}"
+			}
+		}
+		known, ok := first[strings.Join(shape, "/")]
+		if !ok {
+			first[strings.Join(shape, "/")] = o.path
+			continue
+		}
+		names := wildcards(known)
+		for k := range o.params {
+			if p := &o.params[k]; p.in == "path" {
+				p.name, names = names[0], names[1:]
+			}
+		}
+		o.path = known
+	}
+}
+
+func wildcards(path string) []string {
+	var names []string
+	for segment := range strings.SplitSeq(path, "/") {
+		if name, ok := wildcard(segment); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }

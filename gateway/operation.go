@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/deed-es/deed"
@@ -24,6 +23,9 @@ type operation struct {
 	params  []parameter
 	body    object // its schema; nil: there is none
 	answers []response
+	self    bool   // it has no example: it answers with the documentation itself, or with what is never the same twice
+	asked   string // a path that it was asked under; empty: none is known
+	example any    // of a body, that it took; nil: none is known
 }
 
 type parameter struct {
@@ -34,6 +36,7 @@ type parameter struct {
 	repeated bool
 	free     bool // stands for any name, by its own
 	schema   object
+	example  string
 }
 
 // response is an answer that an operation can have: that things went well, or a problem.
@@ -52,6 +55,9 @@ type media struct {
 	schema object
 	item   object // of what comes one after the other: a line, or the data of an event
 	events object // schemas of the data of events by their names
+
+	example  any    // nil: none is known
+	examples object // of a problem, by its code
 }
 
 // kind is what a route is about, as far as its documentation goes.
@@ -67,6 +73,7 @@ const (
 	kindStream
 	kindLog
 	kindReady
+	kindControl
 	kindPlain // asks nothing of the log
 )
 
@@ -75,11 +82,12 @@ type Content string
 
 // describing makes the operations of a gateway.
 type describing struct {
-	gateway *Gateway
-	model   deed.Model
-	schemas *schemas
-	record  object
-	changes object // see changeEvents
+	gateway  *Gateway
+	model    deed.Model
+	schemas  *schemas
+	record   object
+	examples examples
+	changes  object // see changeEvents
 }
 
 func (d *describing) operations(routes []Route) []operation {
@@ -152,13 +160,13 @@ func (d *describing) row(r *Route, v deed.ViewModel) operation {
 	return d.end(o, r)
 }
 
-var rowHeaders = []string{"ETag", positionName, "Deed-Stale"}
+var rowHeaders = []string{"ETag", positionName, "Deed-Stale", parkedName}
 
 func (d *describing) list(r *Route, v deed.ViewModel) operation {
 	o := d.begin(r, "view", v.Name)
 	o.id, o.group, o.summary = "view."+v.Name+".list", "views", "a page of "+v.Name
 	o.params = narrowed(o.params, v.Index)
-	o.answers = append(o.answers, good(200, "the page", jsonOf(d.page(v.Row.Type, v.Name)), positionName, "Deed-Stale"))
+	o.answers = append(o.answers, good(200, "the page", jsonOf(d.page(v.Row.Type, v.Name)), positionName, "Deed-Stale", parkedName))
 	return d.end(o, r)
 }
 
@@ -261,7 +269,7 @@ func (d *describing) answer(r *Route, status int, value any, view *deed.ViewMode
 func headersOf(r *Route, status int, view *deed.ViewModel) []string {
 	switch {
 	case r.lists():
-		return []string{positionName, "Deed-Stale"}
+		return []string{positionName, "Deed-Stale", parkedName}
 	case view != nil:
 		return rowHeaders
 	case r.kind == kindStream || r.kind == kindLog:
@@ -272,53 +280,10 @@ func headersOf(r *Route, status int, view *deed.ViewModel) []string {
 		return nil
 	case r.kind == kindOwn && status == http.StatusCreated:
 		return []string{"Location", positionName, "Deed-Again", "Set-Cookie"}
-	case r.kind == kindOwn:
+	case r.kind == kindOwn, r.kind == kindControl:
 		return []string{positionName, "Deed-Again", "Set-Cookie"}
 	}
 	return nil
-}
-
-// changeEvents are the schemas of what is told about views.
-func (d *describing) changeEvents() object {
-	if d.changes == nil {
-		d.changes = d.makeChangeEvents()
-	}
-	return d.changes
-}
-
-func (d *describing) makeChangeEvents() object {
-	view := object{{"type", "string"}, {"enum", d.viewNames()}}
-	position := d.schemas.of(reflect.TypeFor[deed.Position](), false)
-	key := object{{"type", "string"}}
-	telling := func(required []string, more ...member) object {
-		properties := append(object{{"view", view}, {"position", position}}, more...)
-		return object{{"type", "object"}, {"properties", properties}, {"required", append([]string{"view", "position"}, required...)}}
-	}
-	put := object{{"oneOf", []any{}}}
-	var rows []any
-	for _, v := range d.model.Projections {
-		row := telling([]string{"key", "row"}, member{"key", key}, member{"row", d.schemas.of(deref(v.Row.Type), false)})
-		properties, _ := row.get("properties").(object)
-		rows = append(rows, d.schemas.define("Put."+v.Name, row.with("properties", properties.with("view", object{{"const", v.Name}}))))
-	}
-	put[0].value = rows
-	if len(rows) == 0 {
-		put = object{}
-	}
-	return object{
-		{"reset", d.schemas.define("Reset", telling(nil))},
-		{"snapshot", d.schemas.define("Snapshot", telling(nil))},
-		{"put", put},
-		{"removed", d.schemas.define("Removed", telling([]string{"key"}, member{"key", key}))},
-	}
-}
-
-func (d *describing) viewNames() []any {
-	names := []any{}
-	for _, v := range d.model.Projections {
-		names = append(names, v.Name)
-	}
-	return names
 }
 
 // viewOf is the view whose rows a route of the service's own answers with; nil: none.
@@ -337,7 +302,7 @@ func (d *describing) viewOf(r *Route) *deed.ViewModel {
 
 // begin is an operation of a route, of whose wildcards some have the values that follow their names.
 func (d *describing) begin(r *Route, fixed ...string) operation {
-	o := operation{method: r.Method, route: r.name()}
+	o := operation{method: r.Method, route: r.name(), self: r.tagged || r.fleeting}
 	var path strings.Builder
 	for _, segment := range strings.Split(strings.TrimSuffix(r.Pattern, "{$}"), "/")[1:] {
 		path.WriteByte('/')
@@ -364,7 +329,7 @@ var (
 	idSchema      = object{{"type", "string"}, {"minLength", 1}, {"maxLength", 255}}
 	pathSummaries = map[string]string{
 		"id": "which one: 1 to 255 bytes of UTF-8 without control characters or a slash", "key": "the row's key",
-		"stream": "CATEGORY-ID", "category": "a category", "command": "a command of the category", "view": "a view",
+		"stream": "CATEGORY-ID", "category": "a category", "command": "a command of the category", "view": "a view", "part": "a projection, process or reactor",
 	}
 )
 
@@ -425,41 +390,4 @@ func deref(t reflect.Type) reflect.Type {
 		t = t.Elem()
 	}
 	return t
-}
-
-// unifyPaths calls what varies by the same names wherever paths differ in nothing else.
-func unifyPaths(all []operation) {
-	first := map[string]string{}
-	for i := range all {
-		o := &all[i]
-		segments := strings.Split(o.path, "/")
-		shape := slices.Clone(segments)
-		for j, s := range shape {
-			if _, ok := wildcard(s); ok {
-				shape[j] = "{" + strconv.Itoa(j) + "}"
-			}
-		}
-		known, ok := first[strings.Join(shape, "/")]
-		if !ok {
-			first[strings.Join(shape, "/")] = o.path
-			continue
-		}
-		names := wildcards(known)
-		for k := range o.params {
-			if p := &o.params[k]; p.in == "path" {
-				p.name, names = names[0], names[1:]
-			}
-		}
-		o.path = known
-	}
-}
-
-func wildcards(path string) []string {
-	var names []string
-	for segment := range strings.SplitSeq(path, "/") {
-		if name, ok := wildcard(segment); ok {
-			names = append(names, name)
-		}
-	}
-	return names
 }

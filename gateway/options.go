@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -14,6 +15,8 @@ import (
 type Options struct {
 	// Title and Version are what the documentation calls the service; empty: Service, and 0.
 	Title, Version string
+	// Examples is what the documentation shows as examples: a file that a Recorder wrote, in a test. Empty: no examples.
+	Examples []byte
 	// Authorizer is asked about every request. Nil: everybody may do everything, and Serve serves loopback addresses only.
 	Authorizer Authorizer
 	// Challenge is the WWW-Authenticate header of a 401; empty: Bearer.
@@ -26,6 +29,11 @@ type Options struct {
 	Origins []string
 	// Logger gets what goes wrong; nil: nothing is logged.
 	Logger *slog.Logger
+	// Around wraps all that the gateway answers, what its protections refuse included: to count and to trace, as package
+	// telemetry does. It is called once for the gateway, and once more each time that it is served. Nil: nothing does.
+	Around func(http.Handler) http.Handler
+	// Metrics answers GET /metrics. The Authorizer is asked about it, as about every route. Nil: there is no such route.
+	Metrics http.Handler
 
 	// MaxBody is the size of a request's body in bytes; 0: 1 MiB.
 	MaxBody int64
@@ -92,6 +100,8 @@ func (o Options) validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
+	_, err := parseExamples(o.Examples)
+	fault(err != nil, "Examples: is no file of a Recorder: %v", err)
 	for _, host := range o.Hosts {
 		fault(host == "" || strings.ContainsAny(host, "/ ") || host != "*" && strings.Contains(host, "*"), "Hosts: %q is no host name", host)
 	}

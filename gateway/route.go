@@ -36,6 +36,8 @@ type Route struct {
 	asks   func(c *Call) []Action // what the Authorizer is asked about; nil: what the path says
 	kind   kind                   // what it is about
 	tagged bool                   // it answers with an ETag, and 304
+	// fleeting: what it answers is never the same twice, and makes no example.
+	fleeting bool
 }
 
 // Parameter is a parameter of a query string.
@@ -120,6 +122,8 @@ func (r *Route) group() string {
 		return "views"
 	case kindChanges, kindStream, kindLog:
 		return "log and changes"
+	case kindControl:
+		return "operation"
 	}
 	return "health and documentation"
 }
@@ -141,6 +145,7 @@ type (
 	rowAnswer struct {
 		Key      string        `json:"key"`
 		Position deed.Position `json:"position"`
+		Parked   deed.Position `json:"parked,omitempty"`
 		Row      any           `json:"row"`
 	}
 	rowsAnswer struct {
@@ -194,7 +199,7 @@ func (g *Gateway) generic() []Route {
 		{Name: "after", Summary: "only records after this position, a number or a token"},
 		{Name: "before", Summary: "only records before this position, a number or a token"},
 	}
-	return []Route{
+	routes := []Route{
 		{
 			Method: "POST", Pattern: "/api/commands/{category}/{id}/{command}", kind: kindCommand, Summary: "handles a command", Query: none,
 			Answers: map[int]any{200: commandAnswer{}}, Handle: g.command,
@@ -241,6 +246,9 @@ func (g *Gateway) generic() []Route {
 			),
 			Answers: map[int]any{200: recordAnswer{}}, Handle: g.log, asks: logCategory,
 		},
+	}
+	routes = append(routes, g.parkedRoutes()...)
+	return append(routes, []Route{
 		{
 			Method: "GET", Pattern: "/healthz", kind: kindPlain, Summary: "the process is alive", Query: none,
 			Answers: map[int]any{200: aliveAnswer{}}, Handle: g.alive,
@@ -252,7 +260,7 @@ func (g *Gateway) generic() []Route {
 		g.documentation("/openapi.json", "this service as an OpenAPI 3.1 document", "application/json", func(d *documents) page { return d.openAPI }),
 		g.documentation("/asyncapi.json", "the events of this service as an AsyncAPI 3.0 document", "application/json", func(d *documents) page { return d.asyncAPI }),
 		g.documentation("/docs", "this service described for people", htmlType, func(d *documents) page { return d.html }),
-	}
+	}...)
 }
 
 var flagSchema = map[string]any{"type": "boolean"}

@@ -52,9 +52,8 @@ func serve(ctx context.Context, l net.Listener, gw *Gateway, host string) error 
 		_ = l.Close()
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
-	name := hostOf(host)
 	server := &http.Server{
-		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { gw.serve(w, r, name) }),
+		Handler:           gw.reached(hostOf(host)),
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, WriteTimeout: answerTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(gw.options.Logger.Handler(), slog.LevelWarn),
 	}

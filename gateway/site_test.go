@@ -119,6 +119,9 @@ var rows = deed.Projection[row, deed.Event]{
 		case joined:
 			return row{Team: e.Team, Name: e.Name}
 		case painted:
+			if e.Colour == "ultraviolet" {
+				panic("nobody can see it")
+			}
 			v.Colour = e.Colour
 			return v
 		}

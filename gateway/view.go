@@ -27,6 +27,7 @@ func (c *Call) Row(view, key string) error {
 		return err
 	}
 	c.viewAt(at, w)
+	c.parkedAt(row.Parked)
 	if err != nil {
 		return missing("row")
 	}
@@ -60,6 +61,13 @@ func (c *Call) List(view string, where ...deed.Where) error {
 		return err
 	}
 	c.viewAt(rows.Position, w)
+	var parked deed.Position
+	for _, r := range rows.Rows {
+		if r.Parked > 0 && (parked == 0 || r.Parked < parked) {
+			parked = r.Parked
+		}
+	}
+	c.parkedAt(parked)
 	size := 64 + len(rows.Next)
 	for _, r := range rows.Rows {
 		size += len(r.Row) + len(r.Key) + 64
@@ -67,6 +75,13 @@ func (c *Call) List(view string, where ...deed.Where) error {
 	c.Writer.Header()["Cache-Control"] = noCache
 	c.write(http.StatusOK, jsonType, appendRows(make([]byte, 0, size), rows))
 	return nil
+}
+
+// parkedAt says that the answer lacks an event at a position, which is parked; 0: it lacks none.
+func (c *Call) parkedAt(position deed.Position) {
+	if position > 0 {
+		c.Writer.Header()[parkedName] = []string{strconv.FormatInt(int64(position), 10)}
+	}
 }
 
 func appendRows(b []byte, rows deed.Rows[json.RawMessage]) []byte {
@@ -77,6 +92,9 @@ func appendRows(b []byte, rows deed.Rows[json.RawMessage]) []byte {
 		}
 		b = appendString(append(b, `{"key":`...), r.Key)
 		b = appendInt(append(b, `,"position":`...), r.Position)
+		if r.Parked > 0 {
+			b = appendInt(append(b, `,"parked":`...), r.Parked)
+		}
 		b = append(append(append(b, `,"row":`...), r.Row...), '}')
 	}
 	b = append(b, ']')

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/ext/fts5"
 )
 
 // How long a statement waits for a lock that another program's connection holds.
@@ -28,6 +29,7 @@ type file struct {
 	what     string // what it is to be
 	path     string // empty: in memory
 	readOnly bool
+	tables   bool // it may hold tables that projections make: full text is there
 	below    below
 }
 
@@ -54,6 +56,9 @@ func (f file) open() (*conn, error) {
 	err = c.BusyTimeout(busyTimeout)
 	if err == nil {
 		err = c.Exec("PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF")
+	}
+	if err == nil && f.tables {
+		err = fts5.Register(c.Conn)
 	}
 	if err == nil && f.readOnly {
 		err = c.Exec("PRAGMA query_only=ON")

@@ -15,7 +15,7 @@ func TestFaultsOfTheDisk(t *testing.T) {
 	t.Parallel()
 	stride := 1
 	if underRace || testing.Short() {
-		stride = 19
+		stride = 31
 	}
 	for name, spoils := range map[string]spoils{
 		"writes":    {kinds: []callKind{callWrite, callTruncate, callFlush, callDelete, callOpen}, err: sqlite3.IOERR_WRITE},

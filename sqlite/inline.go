@@ -63,14 +63,15 @@ func (l *logLedger) finish(c *conn) error {
 	if len(l.pending) == 0 || len(l.folds) == 0 {
 		return nil
 	}
+	before := deed.Position(l.db.head.Load())
+	maps.DeleteFunc(l.stopped, func(_ deed.ViewRef, s inlineStop) bool { return s.to > before })
 	refs := slices.SortedFunc(maps.Keys(l.folds), func(a, b deed.ViewRef) int { return strings.Compare(a.Name, b.Name) })
 	for _, ref := range refs {
 		v, err := l.inline.view(c, ref)
 		if err != nil {
 			return err
 		}
-		before := deed.Position(l.db.head.Load())
-		if v == nil || v.position < before-inlineGap || l.stopped[ref] == v.position && v.position > 0 {
+		if v == nil || v.position < before-inlineGap || l.hasStopped(ref, v) {
 			continue
 		}
 		if err := l.foldInto(c, ref, v, before); err != nil {
@@ -104,11 +105,23 @@ func (l *logLedger) foldInto(c *conn, ref deed.ViewRef, v *storedView, before de
 	}
 	if stopped {
 		if l.stopped == nil {
-			l.stopped = map[deed.ViewRef]deed.Position{}
+			l.stopped = map[deed.ViewRef]inlineStop{}
 		}
-		l.stopped[ref] = v.position
+		l.stopped[ref] = inlineStop{at: v.position, to: l.head}
 	}
 	return nil
+}
+
+// inlineStop is where a fold has stopped its view, in a group that ended at to: where the log does not go as far, that group
+// was rolled back, and the stop with it.
+type inlineStop struct {
+	at, to deed.Position
+}
+
+// hasStopped tells whether a view is where its fold has stopped it.
+func (l *logLedger) hasStopped(ref deed.ViewRef, v *storedView) bool {
+	s, stopped := l.stopped[ref]
+	return stopped && s.at == v.position
 }
 
 // between returns the records after a position up to another.

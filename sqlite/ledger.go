@@ -25,7 +25,7 @@ type logLedger struct {
 	pending []deed.Record // of the group under way
 	inline  *viewLedger   // of the views in the log's database
 	folds   map[deed.ViewRef]deed.InlineFold
-	stopped map[deed.ViewRef]deed.Position // views that their folds have stopped, and where
+	stopped map[deed.ViewRef]inlineStop // views that their folds have stopped, and where
 	// Two generations: what is not looked up while one fills is forgotten with the next.
 	heads, older map[deed.StreamID]streamHead
 }

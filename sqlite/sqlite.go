@@ -189,7 +189,7 @@ func open(path string, o Options) (_ *DB, err error) {
 	if path != "" {
 		views = beside(path, "-views")
 	}
-	if err := db.openViews(file{what: "views file", path: views, readOnly: o.ReadOnly, below: o.below.views()}); err != nil {
+	if err := db.openViews(file{what: "views file", path: views, readOnly: o.ReadOnly, tables: true, below: o.below.views()}); err != nil {
 		return nil, fmt.Errorf("views: %w", err)
 	}
 	return db, nil

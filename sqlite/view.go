@@ -82,7 +82,7 @@ func (s *views) OpenView(ctx context.Context, spec deed.ViewSpec) (deed.Checkpoi
 			return deed.Checkpoint{}, &deed.InvalidError{Field: "index", Reason: fmt.Sprintf("field %q is empty or stands twice", field)}
 		}
 	}
-	spec.Index = slices.Clone(spec.Index)
+	spec.Index, spec.Tables = slices.Clone(spec.Index), slices.Clone(spec.Tables)
 	t := &openView{l: s.ledger, spec: spec}
 	if err := s.submitView(ctx, t, 0); err != nil {
 		return deed.Checkpoint{}, err
@@ -102,7 +102,11 @@ func (t *openView) apply(c *conn) (refusal, failure error) {
 	if err != nil {
 		return fail(err)
 	}
-	if v != nil && slices.Equal(v.fields, t.spec.Index) {
+	tables, err := tablesText(t.spec.Tables)
+	if err != nil {
+		return fail(err)
+	}
+	if v != nil && slices.Equal(v.fields, t.spec.Index) && v.tables == tables {
 		q := c.query("SELECT log, incarnation, position, last, last_id FROM views WHERE id = ?")
 		q.int(v.id)
 		if q.step() {
@@ -115,26 +119,33 @@ func (t *openView) apply(c *conn) (refusal, failure error) {
 			return fail(err)
 		}
 	}
-	if err := t.l.create(c, &t.spec); err != nil {
+	if err := t.l.create(c, &t.spec, tables); err != nil {
 		return fail(err)
 	}
-	return nil, nil
+	refusal, failure = t.l.views[t.spec.ViewRef].makeTables(c, t.spec.Tables)
+	if refusal != nil {
+		if err := t.l.drop(c, t.spec.ViewRef, t.l.views[t.spec.ViewRef]); err != nil {
+			return fail(err)
+		}
+	}
+	return refusal, failure
 }
 
-func (l *viewLedger) create(c *conn, spec *deed.ViewSpec) error {
+func (l *viewLedger) create(c *conn, spec *deed.ViewSpec, tables string) error {
 	fields, err := json.Marshal(append([]string{}, spec.Index...))
 	if err != nil {
 		return err
 	}
 	q := c.query(`INSERT INTO views (name, version, fields, tables, parked, dropped, dropped_key, log, incarnation, position, last, last_id)
-		VALUES (?, ?, ?, '', 0, 0, '', '', 0, 0, 0, '')`)
+		VALUES (?, ?, ?, ?, 0, 0, '', '', 0, 0, 0, '')`)
 	q.text(spec.Name)
 	q.int(int64(spec.Version))
 	q.text(string(fields))
+	q.text(tables)
 	if err := q.exec(); err != nil {
 		return err
 	}
-	v := &storedView{id: c.LastInsertRowID(), fields: spec.Index}
+	v := &storedView{id: c.LastInsertRowID(), fields: spec.Index, tables: tables}
 	v.upsert = v.upsertSQL()
 	if err := c.Exec(createTable(v)); err != nil {
 		return err
@@ -152,6 +163,11 @@ func (l *viewLedger) drop(c *conn, ref deed.ViewRef, v *storedView) error {
 	}
 	if err := c.Exec("DROP TABLE " + v.table()); err != nil {
 		return err
+	}
+	if v.tables != "" {
+		if err := v.dropTables(c); err != nil {
+			return err
+		}
 	}
 	delete(l.views, ref)
 	l.changed = append(l.changed, ref)
@@ -215,7 +231,19 @@ func newCommitView(l *viewLedger, c deed.ViewCommit) (*commitView, int, error) {
 	}
 	c.Rows = rows
 	c.Parked = cloneParked(c.Parked)
+	c.Statements = cloneStatements(c.Statements)
+	for _, s := range c.Statements {
+		size += len(s.SQL)
+	}
 	return &commitView{l: l, ViewCommit: c}, size, nil
+}
+
+func cloneStatements(statements []deed.Statement) []deed.Statement {
+	own := slices.Clone(statements)
+	for i := range own {
+		own[i].Args = slices.Clone(own[i].Args)
+	}
+	return own
 }
 
 func validRow(row *deed.RowChange, twice bool) error {
@@ -259,6 +287,9 @@ func (t *commitView) apply(c *conn) (refusal, failure error) {
 		if row := &t.Rows[i]; row.Data != nil && len(row.Index) != len(v.fields) {
 			return refuse(&deed.InvalidError{Field: "index", Reason: fmt.Sprintf("row %q has %d values for %d fields", row.Key, len(row.Index), len(v.fields))})
 		}
+	}
+	if refusal, failure := v.execute(c, t.Statements); refusal != nil || failure != nil {
+		return refusal, failure
 	}
 	for i := range t.Rows {
 		if err := v.write(c, &t.Rows[i], t.l.now); err != nil {

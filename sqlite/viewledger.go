@@ -13,16 +13,18 @@ type storedView struct {
 	dropped  deed.ChangeCursor // of the last tombstone dropped; zero: none
 	position deed.Position
 	parked   int    // keys
+	tables   string // the statements that made its tables, in JSON
 	upsert   string // SQL, for the writer
 }
 
-const viewColumns = "id, fields, dropped, position, dropped_key, parked"
+const viewColumns = "id, fields, dropped, position, dropped_key, parked, tables"
 
 func (v *storedView) scan(q *query) error {
 	v.id = q.s.ColumnInt64(0)
 	v.dropped = deed.ChangeCursor{Position: deed.Position(q.s.ColumnInt64(2)), Key: q.s.ColumnText(4)}
 	v.position = deed.Position(q.s.ColumnInt64(3))
 	v.parked = q.s.ColumnInt(5)
+	v.tables = q.s.ColumnText(6)
 	return json.Unmarshal(q.s.ColumnRawText(1), &v.fields)
 }
 
@@ -65,7 +67,7 @@ func (l *viewLedger) reload(c *conn) error {
 			break
 		}
 		v.upsert = v.upsertSQL()
-		views[deed.ViewRef{Name: q.s.ColumnText(6), Version: q.s.ColumnInt(7)}] = v
+		views[deed.ViewRef{Name: q.s.ColumnText(7), Version: q.s.ColumnInt(8)}] = v
 	}
 	if err := q.end(); err != nil {
 		return err

@@ -37,7 +37,7 @@ func (b *bed) putting(part string, changes ...deed.EffectChange) {
 func effectComesBack(b *bed) {
 	b.part("mailer", 1)
 	e := b.effect("mailer", "key é/7", "e1", 90*time.Minute+123456*time.Microsecond)
-	e.Name, e.Position, e.Place = "reminder", 1<<40, 3
+	e.Name, e.Position, e.Place, e.Trace = "reminder", 1<<40, 3, "00-trace-01"
 	wake := deed.PendingEffect{ID: "e2", Part: "mailer", Key: "k", Position: 2, Due: e.Due.Add(time.Hour), Kind: "wake"}
 	b.putting("mailer", adding(e), adding(wake))
 	for i, got := range b.pending(deed.EffectQuery{Parts: []string{"mailer"}}, "e1", "e2") {

@@ -2,26 +2,27 @@ package storetest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"testing"
 
 	"github.com/deed-es/deed"
 )
 
-// faultWalk is one run of the work under one fault.
+// faultWalk is one run of a piece of work under one fault.
 type faultWalk struct {
-	*testing.T
+	tester
 	ctx    context.Context
-	open   OpenFaulty
-	config Config
 	fault  Fault
+	nth    int // call is spoiled
 	faults Faults
+	reopen func() (deed.Engine, error)
 	struck <-chan struct{}
-	store  faultyStore
+	store  faultyStore // nil: not open
 
+	log     deed.LogInfo // as it was when the store was first open
 	answers []*answer
+	part    faultPart
+	clock   *handClock
+
 	spoilt  bool
 	unknown int
 	refused int
@@ -40,63 +41,112 @@ type answer struct {
 	wrong   bool  // to be refused in any case
 }
 
-func newFaultWalk(t *testing.T, open OpenFaulty, fault Fault, n int) *faultWalk {
+func newFaultWalk(t tester, open func(Config) (Faults, func() (deed.Engine, error)), fault Fault, n int) *faultWalk {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	w := &faultWalk{T: t, ctx: ctx, open: open, fault: fault, config: Config{Dir: t.TempDir(), Clock: newHandClock()}}
-	w.openStore()
-	w.append(put("order-0", 0, "first"), false)
-	w.struck = w.faults.Spoil(n, fault)
+	w := &faultWalk{tester: t, ctx: ctx, fault: fault, nth: n, clock: newHandClock()}
+	w.faults, w.reopen = open(Config{Dir: t.TempDir(), Clock: w.clock})
+	t.Cleanup(func() {
+		cancel()
+		if w.store != nil {
+			_ = closeStore(w.store)
+		}
+	})
 	return w
 }
 
-func (w *faultWalk) openStore() {
+func (w *faultWalk) open() {
 	w.Helper()
-	store, faults, err := w.open(w.T, w.config)
-	if err != nil {
+	if err := w.tryOpen(); err != nil {
 		w.Fatalf("open: %v", err)
+	}
+}
+
+// tryOpen opens the store, which is the same log each time.
+func (w *faultWalk) tryOpen() error {
+	w.Helper()
+	store, err := w.reopen()
+	if err != nil {
+		return err
 	}
 	views, ok := store.(faultyStore)
 	if !ok {
 		w.Fatalf("%T is no deed.ViewStore", store)
 	}
-	w.store, w.faults = views, faults
+	w.store = views
+	if info := views.Info(); w.log == (deed.LogInfo{}) {
+		w.log = info
+	} else if info != w.log {
+		w.Errorf("the log is %+v, and was %+v", info, w.log)
+	}
+	return nil
 }
 
-func (w *faultWalk) run() {
+func (w *faultWalk) close() {
 	w.Helper()
+	store := w.store
+	w.store = nil
+	if err := closeStore(store); err != nil {
+		w.Errorf("close: %v", err)
+	}
+}
+
+// using does work under the fault, with a store that is open.
+func (w *faultWalk) using(work func()) {
+	w.Helper()
+	w.open()
+	w.append(put("order-0", 0, "first"), false)
+	w.under(w.fault, w.nth, work)
+	w.check()
+	w.close()
+}
+
+// under does work while the n-th call is spoiled, and leaves a store that is open and has no faults any more.
+func (w *faultWalk) under(fault Fault, n int, work func()) {
+	w.Helper()
+	if w.spoil(fault, n, work); w.store == nil {
+		w.open()
+	}
+}
+
+// spoil does work while the n-th call is spoiled. It leaves a store without faults, closed if its process died.
+func (w *faultWalk) spoil(fault Fault, n int, work func()) {
+	w.Helper()
+	w.struck = w.faults.Spoil(n, fault)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		w.work()
+		work()
 	}()
 	select {
 	case <-done:
 	case <-w.struck:
 	}
-	select {
-	case <-w.struck:
-		w.spoilt = true
-	default:
-	}
-	if w.fault == Die && w.spoilt { // a writer that cannot go on keeps its callers waiting until it is closed
+	w.spoilt = w.hasStruck()
+	if fault == Die && w.spoilt { // a writer that cannot go on keeps its callers waiting until it is closed
 		_ = closeStore(w.store)
 		<-done
-		w.faults.Mend()
-		w.openStore()
+		w.store = nil
 	}
 	<-done
 	w.faults.Mend()
-	w.check()
-	if err := closeStore(w.store); err != nil {
-		w.Errorf("close: %v", err)
+	if w.ctx.Err() != nil {
+		w.Fatalf("the work did not end in %v", patience)
 	}
 }
 
-// work uses the store in most ways there are to write to it. Appends do not hang on each other, so that one that fails does
-// not refuse the next.
-func (w *faultWalk) work() {
+func (w *faultWalk) hasStruck() bool {
+	select {
+	case <-w.struck:
+		return true
+	default:
+		return false
+	}
+}
+
+// appendAndProject appends in most ways there are. The appends do not hang on each other, so that one that fails does not
+// refuse the next.
+func (w *faultWalk) appendAndProject() {
 	w.append(put("order-1", 0, "a", "b"), false)
 	w.append(batch(write("order-2", 0, "c"), write("order-3", 0, "d", "e")), false)
 	_ = w.project()
@@ -112,20 +162,33 @@ func (w *faultWalk) append(b deed.Batch, wrong bool) {
 	a := &answer{batch: b, wrong: wrong}
 	w.answers = append(w.answers, a)
 	a.receipt, a.err = w.store.Append(w.ctx, b)
+	if !wrong {
+		w.count(a.err)
+	}
+}
+
+func (w *faultWalk) count(err error) {
 	switch {
-	case errors.Is(a.err, deed.ErrUnknown):
+	case errors.Is(err, deed.ErrUnknown):
 		w.unknown++
-	case a.err != nil && !wrong:
+	case err != nil:
 		w.refused++
 	}
 }
 
-// check looks at what is there once the fault has passed, tries again what was not acknowledged, and looks again.
+// check looks at what is there once the fault has passed, tries again what was asked for, and looks again.
 func (w *faultWalk) check() {
 	w.Helper()
-	if w.ctx.Err() != nil {
-		w.Fatalf("the work did not end in %v", patience)
+	w.checkAppends()
+	w.checkPart()
+	if err := w.project(); err != nil {
+		w.Errorf("project: %v", err)
 	}
+	w.compareView()
+}
+
+func (w *faultWalk) checkAppends() {
+	w.Helper()
 	places := w.places()
 	for _, a := range w.answers {
 		last, there := w.stands(a, places)
@@ -137,12 +200,15 @@ func (w *faultWalk) check() {
 		}
 	}
 	for _, a := range w.answers {
-		if a.err == nil || a.wrong {
+		if a.wrong {
 			continue
 		}
-		if _, err := w.store.Append(w.ctx, a.batch); err != nil {
-			w.Errorf("append %s, which got %v, gets %v when it is tried again", describe(a.batch), a.err, err)
+		receipt, err := w.store.Append(w.ctx, a.batch)
+		unknown := errors.Is(a.err, deed.ErrUnknown) // what was unknown may have come to light since
+		if err != nil || !unknown && receipt.Again != (a.err == nil) || a.err == nil && receipt.Position != a.receipt.Position {
+			w.Errorf("append %s, which got %v, gets %+v and %v when it is tried again", describe(a.batch), a.err, receipt, err)
 		}
+		a.receipt, a.err = receipt, err
 	}
 	places = w.places()
 	for _, a := range w.answers {
@@ -150,10 +216,6 @@ func (w *faultWalk) check() {
 			w.Errorf("append %s is there in the end: %v", describe(a.batch), there)
 		}
 	}
-	if err := w.project(); err != nil {
-		w.Errorf("project: %v", err)
-	}
-	w.compareView()
 }
 
 // places returns where each event is; none is there twice.
@@ -190,75 +252,4 @@ func (w *faultWalk) stands(a *answer, places map[string]deed.Position) (last dee
 		w.Errorf("of append %s %d events of %d are there", describe(a.batch), found, events)
 	}
 	return last, found == events
-}
-
-// The walk's view has for each stream the ids of its events.
-func (w *faultWalk) view() deed.ViewSpec {
-	return deed.ViewSpec{ViewRef: deed.ViewRef{Name: "faults", Version: 1}, Log: w.store.Info()}
-}
-
-func (w *faultWalk) project() error {
-	from, err := w.store.OpenView(w.ctx, w.view())
-	if err != nil {
-		return err
-	}
-	for r, err := range w.store.Read(w.ctx, deed.Query{After: from.Position}) {
-		if err != nil {
-			return err
-		}
-		row, _, err := w.store.Row(w.ctx, w.view().ViewRef, string(r.Stream))
-		if err != nil && !errors.Is(err, deed.ErrNotFound) {
-			return err
-		}
-		row, err = foldIDs(row, &r)
-		if err != nil {
-			return err
-		}
-		to := deed.Checkpoint{Log: from.Log, Incarnation: w.store.Info().Incarnation, Position: r.Position, Last: r.Position, LastID: r.ID}
-		err = w.store.CommitView(w.ctx, deed.ViewCommit{
-			View: w.view().ViewRef, From: from.Position, Checkpoint: to, Rows: []deed.RowChange{{Row: row}},
-		})
-		if err != nil {
-			return err
-		}
-		from = to
-	}
-	return nil
-}
-
-func foldIDs(row deed.Row, r *deed.Record) (deed.Row, error) {
-	var ids []string
-	if row.Data != nil {
-		if err := json.Unmarshal(row.Data, &ids); err != nil {
-			return row, err
-		}
-	}
-	data, err := json.Marshal(append(ids, r.ID))
-	return deed.Row{Key: string(r.Stream), Data: data, Position: r.Position}, err
-}
-
-func (w *faultWalk) compareView() {
-	w.Helper()
-	log, err := collect(w.ctx, w.store, deed.Query{})
-	if err != nil {
-		w.Fatalf("read: %v", err)
-	}
-	want := map[string]deed.Row{}
-	for i := range log {
-		key := string(log[i].Stream)
-		if want[key], err = foldIDs(want[key], &log[i]); err != nil {
-			w.Fatalf("fold: %v", err)
-		}
-	}
-	rows, at, err := w.store.ListRows(w.ctx, w.view().ViewRef, deed.RowQuery{})
-	if err != nil {
-		w.Fatalf("list: %v", err)
-	}
-	got := map[string]deed.Row{}
-	for _, row := range rows {
-		got[row.Key] = row
-	}
-	if at != log[len(log)-1].Position || fmt.Sprint(got) != fmt.Sprint(want) {
-		w.Errorf("at %d the view is %v, and the fold %v", at, got, want)
-	}
 }

@@ -22,7 +22,7 @@ func (f Fault) String() string {
 	return [...]string{"fails once", "fails thrice", "kills the process"}[f]
 }
 
-// Faults spoils what is below one store. Its methods may be called while the store is used.
+// Faults spoils what is below one store. Its methods may be called while the store is used, and before it is opened.
 type Faults interface {
 	// Spoil has the n-th call from now on, counted from 1, suffer a fault. Earlier orders are forgotten. What it returns is
 	// closed when the fault comes to pass.
@@ -31,33 +31,67 @@ type Faults interface {
 	Mend()
 }
 
-// OpenFaulty opens the store that c names on what faults spoils; the same Dir opens the same store again, on the same
-// faults. What it returns is also a deed.ViewStore and has Close() error.
-type OpenFaulty func(t *testing.T, c Config) (deed.Engine, Faults, error)
+// OpenFaulty prepares the store that c names: it returns what spoils it, and how to open it, which may be done again after a
+// Close, after an error, and after its process died. What open returns is also a deed.ViewStore and has Close() error.
+type OpenFaulty func(t *testing.T, c Config) (faults Faults, open func() (deed.Engine, error))
 
-// RunFaults does a short piece of work again and again, and spoils its first call, then its second, and so on to its last,
-// with each of the faults. Whatever fails, nothing acknowledged is missing, nothing refused is there, what ended unknown is
-// there whole or not at all, and once after a retry; the store works again when the fault has passed, without being opened
-// again unless its process died; and the view is the fold of the log.
+// RunFaults does short pieces of work again and again, and spoils a piece's first call, then its second, and so on to its
+// last, with each of the faults. Whatever fails, nothing acknowledged is missing, nothing refused is there, what ended
+// unknown is there whole or not at all, and once after a retry: the events of an append; the states, effects, parked records
+// and checkpoint of a part's step; the effects that are finished together. The store works again when the fault has passed,
+// without being opened again unless its process died, and the view is the fold of the log. An opening that fails makes no
+// difference to the next one.
 //
 // Every stride-th call is spoiled; 1 is all of them.
 func RunFaults(t *testing.T, open OpenFaulty, stride int) {
-	for _, fault := range []Fault{FailOnce, FailThrice, Die} {
-		t.Run(fault.String(), func(t *testing.T) {
-			t.Parallel()
-			walks, unknown, refused := 0, 0, 0
-			for n := 1; ; n += stride {
-				w := newFaultWalk(t, open, fault, n)
-				w.run()
-				walks, unknown, refused = walks+1, unknown+w.unknown, refused+w.refused
-				if t.Failed() {
-					t.Fatalf("call %d %s", n, fault)
-				}
-				if !w.spoilt {
-					break
-				}
+	for _, piece := range faultPieces() {
+		t.Run(piece.name, func(t *testing.T) {
+			for _, fault := range []Fault{FailOnce, FailThrice, Die} {
+				t.Run(fault.String(), func(t *testing.T) {
+					t.Parallel()
+					piece.spoilEach(t, open, fault, stride)
+				})
 			}
-			t.Logf("%d calls spoilt, each in a run of its own: %d appends refused, %d unknown, 0 lost", walks-1, refused, unknown)
 		})
+	}
+}
+
+func (p faultPiece) spoilEach(t *testing.T, open OpenFaulty, fault Fault, stride int) {
+	walks, refused, unknown := 0, 0, 0
+	for n := 1; ; n += stride {
+		w := newFaultWalk(t, func(c Config) (Faults, func() (deed.Engine, error)) { return open(t, c) }, fault, n)
+		p.walk(w)
+		walks, refused, unknown = walks+1, refused+w.refused, unknown+w.unknown
+		if t.Failed() {
+			t.Fatalf("call %d %s", n, fault)
+		}
+		if !w.spoilt {
+			break
+		}
+	}
+	t.Logf("%d calls spoilt, each in a run of its own: %d changes refused, %d unknown, 0 lost", walks-1, refused, unknown)
+}
+
+// A faultPiece is a piece of work and what is found after it.
+type faultPiece struct {
+	name string
+	walk func(w *faultWalk)
+}
+
+func faultPieces() []faultPiece {
+	return []faultPiece{
+		{"appends and views", func(w *faultWalk) { w.using(w.appendAndProject) }},
+		{"parts and effects", func(w *faultWalk) { w.using(w.stepAndFinish) }},
+		{"opened for the first time", func(w *faultWalk) { w.opening() }},
+		{"opened again", func(w *faultWalk) {
+			w.fill()
+			w.close()
+			w.opening()
+		}},
+		{"opened after its process died", func(w *faultWalk) {
+			w.fill()
+			w.die()
+			w.opening()
+		}},
 	}
 }

@@ -15,12 +15,14 @@ type memory struct {
 	*disk
 	clock  deed.Clock
 	closed chan struct{}
+	folding
 }
 
 type disk struct {
 	mu     sync.Mutex
 	model  *model
 	parts  partModel
+	inline *memoryViews
 	news   chan struct{} // closed with each append
 	number string
 }
@@ -38,11 +40,11 @@ func (d *disks) open(c Config) *memory {
 	defer d.mu.Unlock()
 	found := d.found[c.Dir]
 	if found == nil {
-		found = &disk{model: newModel(c.Clock, deed.Limits{}), parts: newPartModel(), news: make(chan struct{}), number: c.Dir}
+		found = &disk{model: newModel(c.Clock, deed.Limits{}), parts: newPartModel(), inline: newMemoryViews(), news: make(chan struct{}), number: c.Dir}
 		d.found[c.Dir] = found
 	}
 	found.model.limits.MaxEvent = c.MaxEvent
-	return &memory{disk: found, clock: c.Clock, closed: make(chan struct{})}
+	return &memory{disk: found, clock: c.Clock, closed: make(chan struct{}), folding: newFolding()}
 }
 
 func (m *memory) Close() error {
@@ -80,7 +82,7 @@ func (m *memory) Append(ctx context.Context, b deed.Batch) (deed.Receipt, error)
 		return deed.Receipt{}, err
 	}
 	defer m.mu.Unlock()
-	receipt, err := m.model.append(b)
+	receipt, err := m.appendFolded(b)
 	close(m.news)
 	m.news = make(chan struct{})
 	return receipt, err

@@ -26,6 +26,7 @@ type contract struct {
 	schemas    map[string]any
 	operations []*operation
 	requests   int
+	settle     func() // returns when the shop has nothing left to do by itself
 }
 
 // operation is something that can be asked, in the document.
@@ -34,7 +35,10 @@ type operation struct {
 	Route       string `json:"x-deed-route"`
 	Parameters  []parameter
 	RequestBody *struct {
-		Content map[string]struct{ Schema map[string]any }
+		Content map[string]struct {
+			Schema  map[string]any
+			Example any
+		}
 	}
 	Responses    map[string]response
 	method, path string
@@ -135,7 +139,13 @@ func closeObjects(schema any) {
 // holds validates a JSON text against what stands in the document at a place.
 func (k *contract) holds(what string, text []byte, place ...string) {
 	k.t.Helper()
-	pointer := "#"
+	k.validates(documentURL, what, text, place...)
+}
+
+// validates is holds for any document that the compiler has.
+func (k *contract) validates(document, what string, text []byte, place ...string) {
+	k.t.Helper()
+	pointer := document + "#"
 	for _, name := range place {
 		name = strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 		pointer += "/" + url.PathEscape(name)
@@ -143,7 +153,7 @@ func (k *contract) holds(what string, text []byte, place ...string) {
 	schema, ok := k.compiled[pointer]
 	if !ok {
 		var err error
-		if schema, err = k.compiler.Compile(documentURL + pointer); err != nil {
+		if schema, err = k.compiler.Compile(pointer); err != nil {
 			k.t.Fatalf("%s: %v", what, err)
 		}
 		k.compiled[pointer] = schema
@@ -182,6 +192,9 @@ func (k *contract) answered(o *operation, what string, a answer) {
 			k.t.Errorf("%s: no body, and the document says that there is one", what)
 		}
 		return
+	}
+	if _, exactly := said.Content[kind]; !exactly { // without its parameters a media type stands for any
+		kind, _, _ = strings.Cut(kind, ";")
 	}
 	if _, ok := said.Content[kind]; !ok {
 		k.t.Errorf("%s: the document does not name the media type %q", what, kind)

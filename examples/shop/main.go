@@ -28,11 +28,17 @@ func main() {
 }
 
 // run runs the shop until ctx is done, and returns nil then. It says on stdout where it answers.
-func run(ctx context.Context, args []string, stdout io.Writer) error {
+func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	o, err := parse(args, stdout)
 	if err != nil {
 		return err
 	}
+	traces, err := openTraces(o.traceFile)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, traces.close()) }()
+	o.tracer = traces.provider()
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	store, err := open(o.store, logger)
 	if err != nil {

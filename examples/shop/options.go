@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/deed-es/deed/examples/shop/customers"
 	"github.com/deed-es/deed/examples/shop/mail"
 	"github.com/deed-es/deed/examples/shop/rates"
@@ -26,6 +28,8 @@ type options struct {
 	ecbURL       string
 	smtp         string // host:port of the mail server; empty: a mailbox in memory
 	mailFrom     string
+	traceFile    string               // empty: nothing is traced
+	tracer       trace.TracerProvider // nil: nothing is traced
 }
 
 const (
@@ -48,6 +52,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.StringVar(&o.ecbURL, "ecb-url", rates.ECBDaily, "`URL` of the ECB's daily reference rates")
 	flags.StringVar(&o.smtp, "smtp", "", "`host:port` of the mail server; empty: mail goes to a mailbox in memory, to be seen at /mailbox")
 	flags.StringVar(&o.mailFrom, "mail-from", "shop@example.org", "`address` that mail comes from")
+	flags.StringVar(&o.traceFile, "trace-file", "", "`file` that OpenTelemetry spans are added to, a JSON object a line; empty: none are made")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -18,9 +18,9 @@ type NewOrder struct {
 	Description string       `json:"description"`
 	Quantity    int          `json:"quantity"`
 	Email       string       `json:"email"`
-	FirstName   string       `json:"firstName"`
-	LastName    string       `json:"lastName"`
-	Value       money.Amount `json:"value"` // 0, or left out: to be priced
+	FirstName   string       `json:"firstName,omitempty"`
+	LastName    string       `json:"lastName,omitempty"`
+	Value       money.Amount `json:"value,omitzero"` // 0, or left out: to be priced
 }
 
 // ordering turns new orders into two commands: it registers the customer where the e-mail address is nobody's yet, and

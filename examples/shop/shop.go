@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed" // the examples
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,14 @@ import (
 	"github.com/deed-es/deed/examples/shop/rates"
 	"github.com/deed-es/deed/examples/shop/users"
 	"github.com/deed-es/deed/gateway"
+	"github.com/deed-es/deed/telemetry"
 )
+
+// examples are what the tests asked and were answered, for the documentation; "go test ./examples/shop -run Documented
+// -update" makes them anew.
+//
+//go:embed examples.json
+var examples []byte
 
 // shop is everything wired together.
 type shop struct {
@@ -38,7 +46,11 @@ func newShop(s store, o options, logger *slog.Logger) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, err := deed.NewService(deed.Config{Store: s, Views: s, Logger: logger},
+	watch, err := telemetry.New(&telemetry.Options{Tracer: o.tracer, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	service, err := deed.NewService(deed.Config{Store: s, Views: s, Logger: logger, Observer: watch},
 		users.Decider, users.View, users.HistoryView, users.Welcoming(o.welcomeDelay),
 		customers.Decider, customers.Addressing, customers.OverviewView, customers.FormView,
 		orders.Decider, orders.Placement, orders.View, orders.RequestView, orders.Confirmation,
@@ -50,7 +62,12 @@ func newShop(s store, o options, logger *slog.Logger) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
-	gw, err := gateway.New(service, &gateway.Options{Logger: logger, Title: "The shop"})
+	if err := watch.Watch(service); err != nil {
+		return nil, err
+	}
+	gw, err := gateway.New(service, &gateway.Options{
+		Logger: logger, Title: "The shop", Examples: examples, Around: watch.Around, Metrics: watch.Metrics(),
+	})
 	if err != nil {
 		return nil, err
 	}

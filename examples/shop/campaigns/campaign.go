@@ -28,6 +28,11 @@ const (
 	StatusStarted Status = "started"
 )
 
+// JSONSchema is for the service's documentation.
+func (Status) JSONSchema() map[string]any {
+	return map[string]any{"type": "string", "enum": []any{string(StatusCreated), string(StatusStarted)}}
+}
+
 // Campaign is the state that decisions need, and what its mails say; the zero Campaign is none. What became of each mail is
 // not in it: see Mailing.
 type Campaign struct {

@@ -28,6 +28,14 @@ const (
 	Gold   Classification = "gold"
 )
 
+// JSONSchema is for the service's documentation.
+func (Classification) JSONSchema() map[string]any {
+	return map[string]any{
+		"type": "string", "enum": []any{"", string(Bronze), string(Silver), string(Gold)},
+		"description": "what a customer is worth; empty: nothing is known yet, which no command can say",
+	}
+}
+
 // Status is where a customer stands: none, the zero value, then known, then forgotten.
 type Status string
 
@@ -36,6 +44,11 @@ const (
 	Known Status = "known"
 	Lost  Status = "forgotten"
 )
+
+// JSONSchema is for the service's documentation.
+func (Status) JSONSchema() map[string]any {
+	return map[string]any{"type": "string", "enum": []any{string(Known), string(Lost)}}
+}
 
 // Customer is the state that decisions need; the zero Customer is none.
 type Customer struct {

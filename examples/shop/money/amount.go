@@ -63,6 +63,11 @@ func (a Amount) String() string { return a.value.String() }
 // MarshalJSON returns String as a JSON string.
 func (a Amount) MarshalJSON() ([]byte, error) { return []byte(`"` + a.String() + `"`), nil }
 
+// JSONSchema is for a service's documentation.
+func (Amount) JSONSchema() map[string]any {
+	return schema("an exact amount with at most two decimals; a number is read as well", amountDigits, amountDecimals)
+}
+
 // UnmarshalJSON reads a JSON string or number; see Parse.
 func (a *Amount) UnmarshalJSON(data []byte) error {
 	text, ok, err := numberText("value", data)

@@ -2,6 +2,7 @@ package money
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/govalues/decimal"
 )
@@ -22,13 +23,21 @@ func ParseRate(text string) (Rate, error) {
 }
 
 // Convert returns what a is worth at r, rounded to the nearest cent, half a cent to the even one. It returns an error if
-// the result is too large to be exact.
+// that is more than an Amount can be.
 func (r Rate) Convert(a Amount) (Amount, error) {
-	product, err := a.value.MulExact(r.value, amountDecimals)
-	if err != nil {
-		return Amount{}, fmt.Errorf("convert %s at %s: %w", a, r, err)
+	const whole = 1_000_000 // a rate of 1, in units of its last decimal
+	// The product has up to 27 digits, more than a Decimal: rounded there first, half a cent could be made that is none.
+	high, low := bits.Mul64(a.value.Rescale(amountDecimals).Coef(), r.value.Rescale(rateDecimals).Coef())
+	if high < whole {
+		cents, rest := bits.Div64(high, low, whole)
+		if rest > whole/2 || rest == whole/2 && cents%2 == 1 {
+			cents++
+		}
+		if cents <= greatest.value.Coef() {
+			return Cents(int64(cents)), nil
+		}
 	}
-	return Amount{product.Round(amountDecimals).Trim(0)}, nil
+	return Amount{}, fmt.Errorf("convert %s at %s: the result is more than %s", a, r, greatest)
 }
 
 // IsZero tells whether r is no rate.
@@ -39,6 +48,11 @@ func (r Rate) String() string { return r.value.String() }
 
 // MarshalJSON returns String as a JSON string.
 func (r Rate) MarshalJSON() ([]byte, error) { return []byte(`"` + r.String() + `"`), nil }
+
+// JSONSchema is for a service's documentation.
+func (Rate) JSONSchema() map[string]any {
+	return schema("an exact rate with at most six decimals; a number is read as well", rateDigits, rateDecimals)
+}
 
 // UnmarshalJSON reads a JSON string or number; see ParseRate.
 func (r *Rate) UnmarshalJSON(data []byte) error {

@@ -54,6 +54,14 @@ func parse(field, text string, digits, decimals int) (decimal.Decimal, error) {
 	return value.Trim(0), err
 }
 
+// schema is the JSON Schema of what parse reads.
+func schema(description string, digits, decimals int) map[string]any {
+	return map[string]any{
+		"type": "string", "description": description,
+		"pattern": fmt.Sprintf(`^(0|[1-9][0-9]{0,%d})(\.[0-9]{1,%d})?$`, digits-1, decimals),
+	}
+}
+
 func allDigits(text string) bool {
 	return text != "" && strings.Trim(text, "0123456789") == ""
 }

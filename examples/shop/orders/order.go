@@ -35,6 +35,11 @@ const (
 	StatusCancelled   Status = "cancelled"
 )
 
+// JSONSchema is for the service's documentation.
+func (Status) JSONSchema() map[string]any {
+	return map[string]any{"type": "string", "enum": []any{string(StatusNew), string(StatusUnconfirmed), string(StatusConfirmed), string(StatusCancelled)}}
+}
+
 // Order is the state that decisions need; the zero Order is none.
 type Order struct {
 	Status     Status       `json:"status"`

@@ -26,6 +26,11 @@ const (
 	Gone   Status = "deleted"
 )
 
+// JSONSchema is for the service's documentation.
+func (Status) JSONSchema() map[string]any {
+	return map[string]any{"type": "string", "enum": []any{string(Active), string(Gone)}}
+}
+
 // User is the state that decisions need; the zero User is none.
 type User struct {
 	Status    Status `json:"status"`

@@ -1,0 +1,154 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/deed-es/deed"
+)
+
+// parkedName is the header that says of rows that they lack something.
+const parkedName = "Deed-Parked"
+
+type (
+	parkedAnswer struct {
+		Parked []parkedKey `json:"parked"`
+		Next   string      `json:"next,omitempty"`
+	}
+	parkedKey struct {
+		Part     string        `json:"part"`
+		Kind     string        `json:"kind"`
+		Key      string        `json:"key"`
+		Unrouted bool          `json:"unrouted,omitempty"`
+		Position deed.Position `json:"position"`
+		Stream   deed.StreamID `json:"stream,omitempty"`
+		Type     string        `json:"type,omitempty"`
+		Error    string        `json:"error"`
+		Time     time.Time     `json:"time,omitzero"`
+		Records  int           `json:"records"`
+		Effect   string        `json:"effect,omitempty"`
+	}
+)
+
+// parkedRoutes are the routes for what parts hold back.
+func (g *Gateway) parkedRoutes() []Route {
+	unrouted := []Parameter{{Name: "unrouted", Summary: "the key is a stream whose events' own keys are not known", Schema: flagSchema}}
+	retry := Route{
+		Method: http.MethodPost, Pattern: "/api/parked/{part}/{key}/retry", kind: kindControl,
+		Summary: "what is parked of a key is tried again", Query: unrouted,
+		Answers: map[int]any{200: commandAnswer{}}, Handle: func(c *Call) error { return c.control(deed.Control.Retry) },
+	}
+	skip := retry
+	skip.Pattern, skip.Summary = "/api/parked/{part}/{key}/skip", "what failed of a key is left out, and what follows is tried again"
+	skip.Handle = func(c *Call) error { return c.control(deed.Control.Skip) }
+	list := Route{
+		Method: http.MethodGet, Pattern: "/api/parked", kind: kindControl, Summary: "the keys that parts hold back, and why",
+		Query: []Parameter{
+			{Name: "part", Summary: "only those of this part"},
+			{Name: "limit", Summary: "at most so many keys; 100 without"},
+			{Name: "cursor", Summary: "next of the page before"},
+		},
+		Answers: map[int]any{200: parkedAnswer{}}, Handle: g.parked,
+	}
+	return []Route{list, retry, skip}
+}
+
+// parked answers GET /api/parked.
+func (g *Gateway) parked(c *Call) error {
+	limit, err := c.pageLimit()
+	if err != nil {
+		return err
+	}
+	parts, after, err := c.parkedFrom()
+	if err != nil {
+		return err
+	}
+	answer := parkedAnswer{Parked: []parkedKey{}}
+	for _, part := range parts {
+		found, err := g.service.Control().Parked(c.Context(), part, after, limit+1-len(answer.Parked))
+		if err != nil {
+			return err
+		}
+		after = ""
+		for _, p := range found {
+			if len(answer.Parked) == limit {
+				last := answer.Parked[limit-1]
+				answer.Next = last.Part + "/" + last.keyName()
+				break
+			}
+			answer.Parked = append(answer.Parked, parkedOf(p))
+		}
+	}
+	c.Writer.Header()["Cache-Control"] = noStore
+	return c.Reply(http.StatusOK, answer)
+}
+
+// parkedFrom reads which parts are asked about, and behind which key of the first of them.
+func (c *Call) parkedFrom() (parts []string, after string, err error) {
+	parts = partNames(c.gateway.service.Model())
+	if part := c.query.Get("part"); part != "" {
+		parts = []string{part}
+	}
+	if !c.query.Has("cursor") {
+		return parts, "", nil
+	}
+	part, after, ok := strings.Cut(c.query.Get("cursor"), "/")
+	i := slices.Index(parts, part)
+	if !ok || i < 0 {
+		return nil, "", deed.ErrCursor
+	}
+	return parts[i:], after, nil
+}
+
+func partNames(m deed.Model) []string {
+	var names []string
+	for _, v := range m.Projections {
+		names = append(names, v.Name)
+	}
+	for _, parts := range [][]deed.PartModel{m.Tables, m.Processes, m.Reactors} {
+		for _, p := range parts {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+func parkedOf(p deed.Parked) parkedKey {
+	key, unrouted := strings.CutPrefix(p.Key, "/")
+	return parkedKey{
+		Part: p.Part, Kind: p.Kind, Key: key, Unrouted: unrouted, Position: p.Position, Stream: p.Stream, Type: p.Type,
+		Error: p.Error, Time: p.Time, Records: p.Records, Effect: p.Effect,
+	}
+}
+
+// keyName is how deed names the key.
+func (p parkedKey) keyName() string {
+	if p.Unrouted {
+		return "/" + p.Key
+	}
+	return p.Key
+}
+
+// control answers POST /api/parked/{part}/{key}/retry and /skip.
+func (c *Call) control(say func(deed.Control, context.Context, string, string) (deed.Receipt, error)) error {
+	key, err := c.PathID("key")
+	if err != nil {
+		return err
+	}
+	unrouted, err := c.flag("unrouted", false)
+	if err != nil {
+		return err
+	}
+	if unrouted {
+		key = "/" + key
+	}
+	receipt, err := say(c.gateway.service.Control(), c.Command("control"), c.Request.PathValue("part"), key)
+	if err != nil {
+		return err
+	}
+	written := receipt.Streams[0]
+	return c.Reply(http.StatusOK, commandAnswer{Stream: written.Stream, Version: written.Version, Position: receipt.Position}, receipt)
+}
