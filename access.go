@@ -21,9 +21,17 @@ func (v Views) named(name string) (rawView, error) {
 	return view, nil
 }
 
-// Version is the version of the view that is read; ErrNotFound if there is no such view.
+// placed is a view or tables.
+func (v Views) placed(name string) (rawView, error) {
+	if tables, ok := v.service.tables[name]; ok {
+		return tables, nil
+	}
+	return v.named(name)
+}
+
+// Version is the version of the view or tables that are read; ErrNotFound if there are none of that name.
 func (v Views) Version(name string) (int, error) {
-	view, err := v.named(name)
+	view, err := v.placed(name)
 	return view.ref.Version, err
 }
 
@@ -47,9 +55,9 @@ func (v Views) List(ctx context.Context, name string, where []Where, page Page, 
 	return view.list(ctx, where, page, after)
 }
 
-// Position returns the view's position once it is at or after reach; *BehindError if ctx ends first.
+// Position returns the position of a view or tables once it is at or after reach; *BehindError if ctx ends first.
 func (v Views) Position(ctx context.Context, name string, reach Position) (Position, error) {
-	view, err := v.named(name)
+	view, err := v.placed(name)
 	if err != nil {
 		return 0, err
 	}

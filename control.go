@@ -34,12 +34,15 @@ type Parked struct {
 const (
 	typeRetried = "part-retried"
 	typeSkipped = "part-skipped"
+	typePaused  = "part-paused"
+	typeResumed = "part-resumed"
+	typeRebuilt = "part-rebuilt"
 )
 
 // control is what such an event says.
 type control struct {
 	Part     string   `json:"part"`
-	Key      string   `json:"key"`
+	Key      string   `json:"key,omitempty"`
 	Position Position `json:"position,omitempty"` // of the record that is skipped
 	Effect   string   `json:"effect,omitempty"`   // that is skipped
 	event    string
@@ -57,7 +60,7 @@ func isControl(r Record) bool { return r.Type == typeRetried || r.Type == typeSk
 
 // isReserved tells whether events of this type are deed's own.
 func isReserved(eventType string) bool {
-	return slices.Contains([]string{typeWoken, typeRefused, typeRetried, typeSkipped}, eventType)
+	return slices.Contains([]string{typeWoken, typeRefused, typeRetried, typeSkipped, typePaused, typeResumed, typeRebuilt}, eventType)
 }
 
 func partTag(part string) string { return "part:" + part }
@@ -145,7 +148,7 @@ func (c Control) Skip(ctx context.Context, part, key string) (Receipt, error) {
 // answer.
 func (c Control) said(ctx context.Context, eventType, part, key string) (Receipt, error) {
 	if c.service.engine == nil {
-		return Receipt{}, fmt.Errorf("part %.80q: this service only reads; control it where its log is written", part)
+		return Receipt{}, errOnlyReads(part)
 	}
 	ref := CommandRef{ID: MetaFrom(ctx).CommandID}
 	if ref.ID != "" {
@@ -163,6 +166,10 @@ func (c Control) said(ctx context.Context, eventType, part, key string) (Receipt
 		said.Position = held.Position
 	}
 	return c.say(ctx, ref, eventType, said)
+}
+
+func errOnlyReads(part string) error {
+	return fmt.Errorf("part %.80q: this service only reads; control it where its log is written", part)
 }
 
 // held finds what is held back of a key.

@@ -222,6 +222,14 @@ type ViewStore interface {
 	ViewParkedRecords(ctx context.Context, view ViewRef, key string, after Position, limit int) ([]ParkedRecord, error)
 }
 
+// Surveyor is an engine that can tell what its log holds.
+type Surveyor interface {
+	// Survey counts the log's events, by category and type, and by category on each of the last days.
+	Survey(ctx context.Context, days int) (Survey, error)
+	// Streams lists streams in the order of their ids, after one; of a category, unless it is empty; at most limit.
+	Streams(ctx context.Context, category string, after StreamID, limit int) ([]StreamSummary, error)
+}
+
 // InlineStore is an engine that can keep views in the log's own database, and fold events into them in the transaction that
 // stores the events.
 type InlineStore interface {
@@ -230,7 +238,8 @@ type InlineStore interface {
 	// ListInline returns the views in the log's own database. While fold of one of them is not known, appends are refused.
 	ListInline(ctx context.Context) ([]ViewRef, error)
 	// FoldInline has fold called, until the store is closed, with the records of every group of appends, in its transaction,
-	// while the view is where the log was before the group. A view that lags is left to whoever commits to it.
+	// while the view is where the log was before the group. A view that lags is left to whoever commits to it; one that lags
+	// little may be given what it lacks together with the group.
 	FoldInline(ctx context.Context, view ViewRef, fold InlineFold) error
 }
 

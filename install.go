@@ -33,6 +33,10 @@ func (d Decider[S, C, E]) install(s *Service) error {
 		f, err := h.load(ctx, stream)
 		return State{Stream: stream, Version: f.version, Position: f.position, State: f.state}, err
 	}
+	c.loadAt = func(ctx context.Context, stream StreamID, version Version) (State, error) {
+		f, err := h.loadAt(ctx, stream, version)
+		return State{Stream: stream, Version: f.version, Position: f.position, State: f.state}, err
+	}
 	s.model.addDecider(kindDecider, d.Category, commandModels(d.Commands), eventModels(d.Events), typeModelFor[S]())
 	return addCommands(c, kindDecider, d.Category, d.Commands, h.HandleAt)
 }

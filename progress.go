@@ -14,22 +14,24 @@ const stalledAfter = 10 * time.Second
 
 // progress is how one loop stands. All of a service's share their board's lock.
 type progress struct {
-	board    *board
-	name     string
-	kind     string
-	version  int
-	maxLag   time.Duration
-	follows  bool // the log; tasks do not
-	always   bool // there is no loop: it is up to date whenever somebody looks
-	position Position
-	parked   int       // keys
-	moved    time.Time // machine's clock
-	running  bool
-	waiting  bool // between tries
-	stopped  bool
-	attempts int
-	err      error
-	failed   Record // the record that err is about; zero if none
+	board     *board
+	name      string
+	kind      string
+	version   int
+	maxLag    time.Duration
+	follows   bool // the log; tasks do not
+	always    bool // there is no loop: it is up to date whenever somebody looks
+	position  Position
+	parked    int       // keys
+	moved     time.Time // machine's clock
+	running   bool
+	waiting   bool // between tries
+	paused    bool
+	interrupt func() // ends what the loop does now; nil: it does nothing yet
+	stopped   bool
+	attempts  int
+	err       error
+	failed    Record // the record that err is about; zero if none
 }
 
 // board is where loops tell how they stand, and where others wait for that to change.
@@ -135,28 +137,75 @@ const (
 	lastRetry  = 30 * time.Second
 )
 
-// keep runs f until ctx is done, again and again with backoff. A record that fails for good stops it; what retrying cannot
-// mend at all is returned.
+// keep runs f until ctx is done, again and again with backoff, but not while p is paused. A record that fails for good stops it;
+// what retrying cannot mend at all is returned.
 func (p *progress) keep(ctx context.Context, f func(context.Context) error) error {
-	for {
-		err := guard(func() error { return f(ctx) })
-		var record *recordError
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err == nil:
-			return nil
-		case errors.Is(err, ErrForked), errors.Is(err, ErrForeignPosition), errors.Is(err, ErrClosed):
-			return fmt.Errorf("%s %s: %w", p.kind, p.name, err)
-		case errors.As(err, &record):
-			p.stop(err, record.record)
-			<-ctx.Done()
-			return nil
-		}
-		if !p.backOff(ctx, err, Record{}) {
-			return nil
+	for p.unpaused(ctx) {
+		session, end := context.WithCancel(ctx)
+		p.board.update(func() { p.interrupt = end })
+		ended, err := p.once(ctx, session, f)
+		end()
+		if ended || err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// once runs f until it ends or the session does, and then waits for as long as that is of use.
+func (p *progress) once(ctx, session context.Context, f func(context.Context) error) (ended bool, err error) {
+	err = guard(func() error { return f(session) })
+	var record *recordError
+	switch {
+	case session.Err() != nil: // interrupted, or ctx is done
+		return ctx.Err() != nil, nil
+	case err == nil:
+		return true, nil
+	case errors.Is(err, ErrForked), errors.Is(err, ErrForeignPosition), errors.Is(err, ErrClosed):
+		return true, fmt.Errorf("%s %s: %w", p.kind, p.name, err)
+	case errors.As(err, &record):
+		p.stop(err, record.record)
+		<-session.Done()
+	default:
+		p.backOff(session, err, Record{})
+	}
+	return ctx.Err() != nil, nil
+}
+
+// unpaused returns when p is not paused; false when ctx ends before.
+func (p *progress) unpaused(ctx context.Context) bool {
+	for {
+		p.board.mu.Lock()
+		paused, changed := p.paused, p.board.changed
+		p.board.mu.Unlock()
+		if !paused {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-changed:
+		}
+	}
+}
+
+// pause ends what p does and lets it wait, or go on.
+func (p *progress) pause(paused bool) {
+	p.board.update(func() {
+		p.paused = paused
+		if paused && p.interrupt != nil {
+			p.interrupt()
+		}
+	})
+}
+
+// restart has p begin anew from what is stored.
+func (p *progress) restart() {
+	p.board.update(func() {
+		if p.interrupt != nil {
+			p.interrupt()
+		}
+	})
 }
 
 // backOff waits before the next try; it returns false when ctx ends.
@@ -183,16 +232,18 @@ func (p *progress) backOff(ctx context.Context, err error, failed Record) bool {
 
 // settled tells whether p has nothing to do in a log that ends at head. It is called under the board's lock.
 func (p *progress) settled(head Position) bool {
-	return !p.follows || p.stopped || p.waiting || p.running && p.position >= head
+	return !p.follows || p.stopped || p.paused || p.waiting || p.running && p.position >= head
 }
 
 // state is p's word in a log that ends at head. It is called under the board's lock.
 func (p *progress) state(head Position) string {
 	switch {
-	case p.stopped:
+	case p.stopped && !p.paused:
 		return StateStopped
 	case p.always:
 		return StateLive
+	case p.paused:
+		return StatePaused
 	case !p.running:
 		return StateOff
 	case p.err != nil:

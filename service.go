@@ -72,6 +72,7 @@ type loop struct {
 type category struct {
 	commands map[string]dispatchFunc
 	load     func(ctx context.Context, stream StreamID) (State, error) // nil: no decider
+	loadAt   func(ctx context.Context, stream StreamID, version Version) (State, error)
 }
 
 type dispatchFunc func(ctx context.Context, id string, at Version, body []byte) (Receipt, error)
@@ -174,6 +175,7 @@ func (s *Service) Run(ctx context.Context) error {
 			p.stopped, p.waiting = false, false
 		}
 	})
+	s.takePauses(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var failed sync.Once

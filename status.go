@@ -49,6 +49,8 @@ const (
 	// StateStopped: a record cannot be handled; Error says which and why. The part goes on when the service is started
 	// with that mended.
 	StateStopped = "stopped"
+	// StatePaused: somebody has said that it is to wait; see Control.Resume.
+	StatePaused = "paused"
 	// StateOff: the service is not running.
 	StateOff = "off"
 )
@@ -110,7 +112,7 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 		if limit == 0 {
 			limit = defaultMaxLag
 		}
-		part.Ready = part.State != StateStopped && part.State != StateOff && (part.Kind != kindProjection && part.Kind != kindTables || part.Behind <= limit)
+		part.Ready = part.State != StateStopped && part.State != StateOff && part.State != StatePaused && (part.Kind != kindProjection && part.Kind != kindTables || part.Behind <= limit)
 	}
 	return status, nil
 }

@@ -122,13 +122,16 @@ func TestTablesStayInTheirOwn(t *testing.T) {
 	view := owners.View(db)
 	for _, sql := range []string{
 		`DELETE FROM {sums}`, `SELECT * FROM views`, `SELECT * FROM view_1`, `SELECT * FROM t3_sums`, `PRAGMA user_version`, `COMMIT`,
-		`SELECT 1; SELECT 2`, ``, `SELECT nonsense`, `SELECT ?`,
+		`SELECT * FROM sqlite_schema JOIN view_parked`, `SELECT 1; SELECT 2`, ``, `SELECT nonsense`, `SELECT ?`,
 	} {
 		_, err := view.Select(bounded(t), at, sql)
 		if !errors.As(err, new(*deed.InvalidError)) {
 			t.Errorf("%q: got %v, want *InvalidError", sql, err)
 		}
 	}
+	rows, err := view.Select(bounded(t), at, `WITH a AS (SELECT id FROM {sums}) SELECT a.id, j.value FROM a, json_each('[7]') j, (SELECT 1)`)
+	must(t, err)
+	want(t, "rows of a query with names of its own", rows, [][]any{{"1", int64(7)}})
 	s.stop()
 	for _, sql := range []string{`DELETE FROM views`, `COMMIT`, `PRAGMA user_version = 9`, `ATTACH 'x' AS y`, `CREATE TABLE mine (a)`, `DROP TABLE views`} {
 		p := owners
@@ -161,7 +164,9 @@ func TestTablesFaults(t *testing.T) {
 		}
 	}
 	p := owners
-	p.Write = func(deed.Recorded[deed.Event]) []deed.Statement { return []deed.Statement{deed.SQL(`SELECT ?`, struct{}{})} }
+	p.Write = func(deed.Recorded[deed.Event]) []deed.Statement {
+		return []deed.Statement{deed.SQL(`SELECT ?`, struct{}{})}
+	}
 	s := start(t, db, accounts, p)
 	s.send(accounts.Send("1", open{"ann"}))
 	s.settle()

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 
@@ -157,6 +158,22 @@ type rawJSON []byte
 // MarshalJSON returns the text.
 func (j rawJSON) MarshalJSON() ([]byte, error) { return j, nil }
 
+// loadState is the state that a request is about: as it is now, or at the version that it names.
+func (c *Call) loadState(stream deed.StreamID) (deed.State, error) {
+	if !c.query.Has("version") {
+		return c.gateway.service.Load(c.Context(), stream)
+	}
+	version, ok := parseNumber(c.query.Get("version"))
+	if !ok || version < 1 || version > math.MaxInt32 {
+		return deed.State{}, badQuery("version", "must be 1 or more")
+	}
+	state, err := c.gateway.service.LoadAt(c.Context(), stream, deed.Version(version))
+	if err == nil && state.Version < deed.Version(version) {
+		return state, &Problem{Status: http.StatusNotFound, Code: codeNotFound, Detail: "it is not at that version yet"}
+	}
+	return state, err
+}
+
 // state answers with a thing as its decider sees it: GET /api/state/{category}/{id}.
 func (g *Gateway) state(c *Call) error {
 	category, id := c.Request.PathValue("category"), c.Request.PathValue("id")
@@ -171,7 +188,7 @@ func (g *Gateway) state(c *Call) error {
 			return err
 		}
 	}
-	state, err := g.service.Load(c.Context(), deed.Stream(category, id))
+	state, err := c.loadState(deed.Stream(category, id))
 	if errors.Is(err, deed.ErrNotFound) {
 		return missing(category)
 	}

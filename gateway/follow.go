@@ -96,6 +96,11 @@ func (c *Call) follow() (context.Context, context.CancelFunc, error) {
 	return ctx, sync.OnceFunc(func() { cancel(); g.followers.Add(-1) }), nil
 }
 
+// Follow is for a route that sends for as long as somebody listens: it counts the call among those that follow, at most
+// Options.MaxFollowers, and returns a context that ends with the client or when the gateway stops, and what is to be called in
+// the end. Context's bound does not hold for it, nor does the server's: the route bounds each write itself.
+func (c *Call) Follow() (context.Context, context.CancelFunc, error) { return c.follow() }
+
 // safely calls f, a panic of which becomes an error: in a goroutine of its own it would end the process.
 func safely(f func() error) (err error) {
 	defer func() {

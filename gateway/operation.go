@@ -93,7 +93,9 @@ type describing struct {
 func (d *describing) operations(routes []Route) []operation {
 	var all []operation
 	for i := range routes {
-		all = append(all, d.operationsOf(&routes[i])...)
+		if !routes[i].Page {
+			all = append(all, d.operationsOf(&routes[i])...)
+		}
 	}
 	unifyPaths(all)
 	return all
@@ -268,7 +270,7 @@ func (d *describing) answer(r *Route, status int, value any, view *deed.ViewMode
 // headersOf are the headers of an answer, when all goes well.
 func headersOf(r *Route, status int, view *deed.ViewModel) []string {
 	switch {
-	case r.lists():
+	case r.lists(), r.Reaches:
 		return []string{positionName, "Deed-Stale", parkedName}
 	case view != nil:
 		return rowHeaders
@@ -365,7 +367,7 @@ func (d *describing) end(o operation, r *Route) operation {
 		o.answers = append(o.answers, response{status: http.StatusNotModified, summary: http.StatusText(http.StatusNotModified), headers: []string{"ETag", positionName}})
 		o.params = append(o.params, ifNoneMatch)
 	}
-	viewed := r.kind == kindRow || r.lists() || d.viewOf(r) != nil
+	viewed := r.kind == kindRow || r.lists() || r.Reaches || d.viewOf(r) != nil
 	o.params = append(o.params, headerParameters(r, viewed)...)
 	o.answers = append(o.answers, problemsOf(r, viewed)...)
 	slices.SortStableFunc(o.answers, func(a, b response) int { return a.status - b.status })

@@ -144,6 +144,20 @@ func (c *Call) reach(view string) (wanted, error) {
 	}
 }
 
+// Reach waits until a view, or tables, have what the client wants to be in the answer, as GET /api/views/{view} does, and says in
+// the answer how far they are: for routes that read them in a way of their own. What is read after that is not older.
+func (c *Call) Reach(view string) error {
+	w, err := c.reach(view)
+	if err != nil {
+		return err
+	}
+	at, err := c.gateway.service.Views().Position(c.Context(), view, 0)
+	if err == nil {
+		c.viewAt(at, w)
+	}
+	return err
+}
+
 // untilStop is ctx that ends, too, when the gateway stops.
 func (g *Gateway) untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)

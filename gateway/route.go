@@ -30,6 +30,11 @@ type Route struct {
 	// Problems holds the codes of problems that the route answers with beyond those that any route may have, by their status.
 	// It is for documentation.
 	Problems map[int][]string
+	// Reaches says that the route answers from a view or tables, by Call.Reach. It is for documentation.
+	Reaches bool
+	// Page says that the route is for people and their browsers: a page, or what pages are made with. The documents leave it out,
+	// so that it takes no example. The Authorizer is asked about it as about every route.
+	Page bool
 	// Handle answers a call. An error that it returns becomes a problem; see Problem for which. It may run many times at once.
 	Handle func(c *Call) error
 
@@ -205,7 +210,8 @@ func (g *Gateway) generic() []Route {
 			Answers: map[int]any{200: commandAnswer{}}, Handle: g.command,
 		},
 		{
-			Method: "GET", Pattern: "/api/state/{category}/{id}", kind: kindState, Summary: "a thing as its decider sees it", Query: none,
+			Method: "GET", Pattern: "/api/state/{category}/{id}", kind: kindState, Summary: "a thing as its decider sees it",
+			Query:   []Parameter{{Name: "version", Summary: "as it was at this version", Schema: map[string]any{"type": "integer", "minimum": 1}}},
 			Answers: map[int]any{200: stateAnswer{}, 304: nil}, Handle: g.state,
 		},
 		{
@@ -247,7 +253,7 @@ func (g *Gateway) generic() []Route {
 			Answers: map[int]any{200: recordAnswer{}}, Handle: g.log, asks: logCategory,
 		},
 	}
-	routes = append(routes, g.parkedRoutes()...)
+	routes = append(routes, g.controlRoutes()...)
 	return append(routes, []Route{
 		{
 			Method: "GET", Pattern: "/healthz", kind: kindPlain, Summary: "the process is alive", Query: none,

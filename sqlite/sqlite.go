@@ -91,6 +91,7 @@ type DB struct {
 	logger  *slog.Logger
 	clock   deed.Clock
 	info    deed.LogInfo
+	path    string // empty: in memory
 
 	lock   *fileLock
 	closed chan struct{}
@@ -164,7 +165,7 @@ func beside(path, suffix string) string {
 }
 
 func open(path string, o Options) (_ *DB, err error) {
-	db := &DB{options: o, limits: o.limits(), logger: o.Logger, clock: o.Clock, closed: make(chan struct{})}
+	db := &DB{path: path, options: o, limits: o.limits(), logger: o.Logger, clock: o.Clock, closed: make(chan struct{})}
 	db.kinds.Store(&kindSet{})
 	startViews(&db.views, db)
 	startViews(&db.inline, db)

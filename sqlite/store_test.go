@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"io"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -12,9 +13,10 @@ import (
 
 var claims = storetest.Claims{Dense: true, OneClock: true, LargeEvents: true}
 
-func TestStore(t *testing.T) { storetest.Run(t, inFile, claims) }
-func TestParts(t *testing.T) { storetest.RunParts(t, inFile) }
-func FuzzStore(f *testing.F) { storetest.Fuzz(f, inFile) }
+func TestStore(t *testing.T)  { storetest.Run(t, inFile, claims) }
+func TestParts(t *testing.T)  { storetest.RunParts(t, inFile) }
+func TestInline(t *testing.T) { storetest.RunInline(t, inFile) }
+func FuzzStore(f *testing.F)  { storetest.Fuzz(f, inFile) }
 
 func TestPartsInMemory(t *testing.T) { storetest.RunParts(t, keptInMemory(t)) }
 
@@ -56,4 +58,18 @@ func TestViews(t *testing.T) {
 		t.Helper()
 		return inFile(t, storetest.Config{Dir: dir}).(deed.ViewStore)
 	})
+}
+
+func TestInlineViews(t *testing.T) {
+	storetest.RunViews(t, func(t *testing.T, dir string) deed.ViewStore {
+		t.Helper()
+		db := inFile(t, storetest.Config{Dir: dir}).(*sqlite.DB)
+		return inlineViews{db.InlineViews(), db}
+	})
+}
+
+// inlineViews are the views in a log's own file, and its Close.
+type inlineViews struct {
+	deed.ViewStore
+	io.Closer
 }

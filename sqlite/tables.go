@@ -17,10 +17,7 @@ import (
 
 var _ deed.TableStore = (*DB)(nil)
 
-var (
-	braced     = regexp.MustCompile(`\{[a-z][a-z0-9_]*\}`)
-	anyonesOwn = regexp.MustCompile(`^t[0-9]+_`)
-)
+var braced = regexp.MustCompile(`\{[a-z][a-z0-9_]*\}`)
 
 // prefix stands in front of the names of the tables that the view's projection makes.
 func (v *storedView) prefix() string { return fmt.Sprintf("t%d_", v.id) }
@@ -66,21 +63,21 @@ type sqlite3Authorizer = func(action sqlite3.AuthorizerActionCode, name3rd, name
 // allows is what statements of the view's projection may do: nothing to transactions, other files and settings, and nothing to
 // tables that are not the view's.
 func (v *storedView) allows(action sqlite3.AuthorizerActionCode, name, _, _, _ string) sqlite3.AuthorizerReturnCode {
-	foreign := name == "views" || strings.HasPrefix(name, "view_") || anyonesOwn.MatchString(name) && !strings.HasPrefix(name, v.prefix())
+	own := strings.HasPrefix(name, v.prefix())
 	switch action {
 	case sqlite3.AUTH_TRANSACTION, sqlite3.AUTH_SAVEPOINT, sqlite3.AUTH_ATTACH, sqlite3.AUTH_DETACH, sqlite3.AUTH_PRAGMA,
 		sqlite3.AUTH_ALTER_TABLE, sqlite3.AUTH_ANALYZE:
 		return sqlite3.AUTH_DENY
 	case sqlite3.AUTH_CREATE_TABLE, sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_CREATE_VIEW, sqlite3.AUTH_CREATE_INDEX, sqlite3.AUTH_CREATE_TRIGGER,
 		sqlite3.AUTH_CREATE_TEMP_TABLE, sqlite3.AUTH_CREATE_TEMP_VIEW, sqlite3.AUTH_CREATE_TEMP_INDEX, sqlite3.AUTH_CREATE_TEMP_TRIGGER:
-		if !strings.HasPrefix(name, v.prefix()) && !strings.HasPrefix(name, "sqlite_autoindex_") {
+		if !own && !strings.HasPrefix(name, "sqlite_autoindex_") {
 			return sqlite3.AUTH_DENY
 		}
 	}
-	if foreign {
-		return sqlite3.AUTH_DENY
+	if own || name == "" || name == "json_each" || name == "json_tree" || strings.HasPrefix(name, "sqlite_") {
+		return sqlite3.AUTH_OK
 	}
-	return sqlite3.AUTH_OK
+	return sqlite3.AUTH_DENY
 }
 
 // execute carries out statements of the view's projection, all of them or none. One that cannot be carried out is a refusal.
@@ -113,6 +110,7 @@ func (v *storedView) executeOne(c *conn, s *deed.Statement) error {
 		return err
 	}
 	if err := q.arguments(s); err != nil {
+		_ = q.end()
 		return err
 	}
 	for q.step() { // what it selects is nobody's
@@ -238,6 +236,7 @@ func (v *storedView) selected(c *conn, s *deed.Statement, limit int) ([][]any, e
 		err = q.arguments(s)
 	}
 	if err != nil {
+		_ = q.end()
 		return nil, &deed.InvalidError{Field: "sql", Reason: err.Error()}
 	}
 	var rows [][]any

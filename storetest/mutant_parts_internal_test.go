@@ -115,6 +115,20 @@ func partMutants() []struct {
 			}
 			return m.memory.OpenPart(ctx, spec)
 		}), []string{"pending effects stay when a version is raised"}},
+		{"drops what is parked when raised", opening(func(m *mutant, ctx context.Context, spec deed.PartSpec) (deed.PartState, error) {
+			if known := m.parts.known[spec.Name]; known != nil && known.version < spec.Version {
+				clear(known.parked)
+			}
+			return m.memory.OpenPart(ctx, spec)
+		}), []string{"what is parked stays when a version is raised"}},
+		{"forgets traces", changing(func(c deed.EffectChange) deed.EffectChange {
+			if c.Put != nil {
+				put := *c.Put
+				put.Trace = ""
+				c.Put = &put
+			}
+			return c
+		}), []string{"a pending effect comes back as it was put"}},
 		{"does not replace named effects", changing(func(c deed.EffectChange) deed.EffectChange {
 			if c.Put != nil {
 				c.Name = ""

@@ -10,7 +10,7 @@ import (
 
 // partCases are the promises of deed.PartStore.
 func partCases() []storeCase {
-	return append([]storeCase{
+	cases := append([]storeCase{
 		{sentence: "a new part starts after its From", run: newPartStarts},
 		{sentence: "a part that is not known and has no From is ErrNotFound", run: unknownPartNeedsFrom},
 		{sentence: "a known part is found where it stands, whatever From says", run: knownPartStands},
@@ -28,6 +28,7 @@ func partCases() []storeCase {
 		{sentence: "parts do not see each other", run: partsAreTheirOwn},
 		{sentence: "parts are there after the opening again", run: partsOutliveReopen},
 	}, effectCases()...)
+	return append(cases, partParkCases()...)
 }
 
 func newPartStarts(b *bed) {

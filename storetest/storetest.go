@@ -13,6 +13,7 @@
 //
 //	func TestStore(t *testing.T) { storetest.Run(t, open, storetest.Claims{Dense: true, OneClock: true}) }
 //	func TestParts(t *testing.T) { storetest.RunParts(t, open) }
+//	func TestInline(t *testing.T) { storetest.RunInline(t, open) } // if it is a deed.InlineStore
 //	func FuzzStore(f *testing.F) { storetest.Fuzz(f, open) }
 //
 // Each case has a store of its own and runs in parallel with others. Nothing sleeps; what waits is bounded by a minute or

@@ -14,7 +14,8 @@ func viewCases() []viewCase {
 	cases = append(cases, rowCases()...)
 	cases = append(cases, listCases()...)
 	cases = append(cases, changeCases()...)
-	return append(cases, waitCases()...)
+	cases = append(cases, waitCases()...)
+	return append(cases, viewParkCases()...)
 }
 
 func rowCases() []viewCase {

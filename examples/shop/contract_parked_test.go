@@ -19,6 +19,21 @@ func (r *rehearsal) writeBroken() {
 	r.settle()
 }
 
+// steered pauses, resumes and rebuilds a view.
+func (k *contract) steered() {
+	k.t.Helper()
+	for _, what := range []string{"pause", "resume", "rebuild"} {
+		o := k.operation("post.api.parts.part." + what)
+		k.expect(k.ask(o, o.filled(map[string]string{"part": "orders"}), ""), 200, "")
+		k.settle()
+	}
+	k.expect(k.ask(k.operation("post.api.parts.part.rebuild"), "/api/parts/confirmation/rebuild", ""), 422, "invalid")
+	state := k.operation("state.order")
+	k.expect(k.ask(state, "/api/state/order/o1?version=1", ""), 200, "")
+	k.expect(k.ask(state, "/api/state/order/o1?version=99", ""), 404, "not-found")
+	k.expect(k.ask(k.operation("get.orders.search"), "/orders/search?q=tea&limit=1", ""), 200, "")
+}
+
 // parked looks at what the broken order made parts hold back, tries it again in vain, and skips it.
 func (k *contract) parked() {
 	k.t.Helper()

@@ -19,6 +19,7 @@ type faces struct {
 	service  *deed.Service
 	ordering *ordering
 	mailbox  *mail.Mailbox // nil where mail goes to a mail server
+	text     *deed.TablesView
 }
 
 func (f faces) routes() []gateway.Route {
@@ -66,6 +67,14 @@ func (f faces) routes() []gateway.Route {
 		{
 			Method: "GET", Pattern: "/orders", Summary: "a page of the orders", Query: gateway.ListQuery,
 			Answers: map[int]any{200: orders.Row{}}, Handle: func(c *gateway.Call) error { return c.List(orders.View.Name) },
+		},
+		{
+			Method: "GET", Pattern: "/orders/search", Summary: "the orders that have all of the words, in their description or in the customer's name",
+			Query: []gateway.Parameter{
+				{Name: "q", Summary: "words, or what words begin with"},
+				{Name: "limit", Summary: "at most so many orders; 100 without"},
+			},
+			Answers: map[int]any{200: foundOrders{}}, Reaches: true, Handle: f.searchOrders,
 		},
 		{
 			Method: "GET", Pattern: "/orders/{id}", Summary: "an order", Query: []gateway.Parameter{},

@@ -53,7 +53,7 @@ func newShop(s store, o options, logger *slog.Logger) (*shop, error) {
 	service, err := deed.NewService(deed.Config{Store: s, Views: s, Logger: logger, Observer: watch},
 		users.Decider, users.View, users.HistoryView, users.Welcoming(o.welcomeDelay),
 		customers.Decider, customers.Addressing, customers.OverviewView, customers.FormView,
-		orders.Decider, orders.Placement, orders.View, orders.RequestView, orders.Confirmation,
+		orders.Decider, orders.Placement, orders.View, orders.RequestView, orders.Text, orders.Confirmation,
 		rates.Reactor(source),
 		analysis.Classification, analysis.ClassificationsView, analysis.ReportView,
 		campaigns.Decider, campaigns.Mailing, campaigns.View,
@@ -72,7 +72,7 @@ func newShop(s store, o options, logger *slog.Logger) (*shop, error) {
 		return nil, err
 	}
 	ordering := newOrdering(service, s)
-	if err := gw.Handle(append(faces{service, ordering, mailbox}.routes(), index(gw))...); err != nil {
+	if err := gw.Handle(append(faces{service, ordering, mailbox, orders.Text.View(s)}.routes(), index(gw))...); err != nil {
 		return nil, err
 	}
 	return &shop{service: service, gateway: gw, ordering: ordering, mailbox: mailbox, seed: o.seed}, nil

@@ -33,8 +33,8 @@ type (
 	}
 )
 
-// parkedRoutes are the routes for what parts hold back.
-func (g *Gateway) parkedRoutes() []Route {
+// controlRoutes are the routes by which parts are told how to go on.
+func (g *Gateway) controlRoutes() []Route {
 	unrouted := []Parameter{{Name: "unrouted", Summary: "the key is a stream whose events' own keys are not known", Schema: flagSchema}}
 	retry := Route{
 		Method: http.MethodPost, Pattern: "/api/parked/{part}/{key}/retry", kind: kindControl,
@@ -53,7 +53,18 @@ func (g *Gateway) parkedRoutes() []Route {
 		},
 		Answers: map[int]any{200: parkedAnswer{}}, Handle: g.parked,
 	}
-	return []Route{list, retry, skip}
+	steer := func(name, summary string, say func(deed.Control, context.Context, string) (deed.Receipt, error)) Route {
+		return Route{
+			Method: http.MethodPost, Pattern: "/api/parts/{part}/" + name, kind: kindControl, Summary: summary, Query: []Parameter{},
+			Answers: map[int]any{200: commandAnswer{}}, Handle: func(c *Call) error { return c.steer(say) },
+		}
+	}
+	return []Route{
+		list, retry, skip,
+		steer("pause", "a part waits until it is resumed", deed.Control.Pause),
+		steer("resume", "a part that waits goes on", deed.Control.Resume),
+		steer("rebuild", "a view is made anew from the log's start; its rows are gone at once", deed.Control.Rebuild),
+	}
 }
 
 // parked answers GET /api/parked.
@@ -149,6 +160,20 @@ func (c *Call) control(say func(deed.Control, context.Context, string, string) (
 	if err != nil {
 		return err
 	}
+	return c.saidSo(receipt)
+}
+
+// steer answers POST /api/parts/{part}/pause, /resume and /rebuild.
+func (c *Call) steer(say func(deed.Control, context.Context, string) (deed.Receipt, error)) error {
+	receipt, err := say(c.gateway.service.Control(), c.Command("control"), c.Request.PathValue("part"))
+	if err != nil {
+		return err
+	}
+	return c.saidSo(receipt)
+}
+
+// saidSo answers with where it is stored what was said.
+func (c *Call) saidSo(receipt deed.Receipt) error {
 	written := receipt.Streams[0]
 	return c.Reply(http.StatusOK, commandAnswer{Stream: written.Stream, Version: written.Version, Position: receipt.Position}, receipt)
 }

@@ -160,3 +160,43 @@ func TestParkedIsAuthorized(t *testing.T) {
 		t.Errorf("asked about %+v", authorizer.asked)
 	}
 }
+
+// Parts are paused, resumed and rebuilt by whom the Authorizer lets, and their views say how they are.
+func TestParts(t *testing.T) {
+	s := start(t, nil)
+	s.wants(s.join("1", "red"), 200)
+	paused := s.post("/api/parts/members/pause", "")
+	s.wants(paused, 200)
+	at := s.join("2", "red").Header.Get("Deed-Position")
+	s.problem(s.get("/api/views/members/2", "Deed-Position", at, "Prefer", "wait=0"), 504, "behind")
+	s.problem(s.get("/readyz"), 503, "not-ready")
+	s.wants(s.post("/api/parts/members/resume", ""), 200)
+	s.wants(s.get("/api/views/members/2", "Deed-Position", at), 200)
+	rebuilt := s.post("/api/parts/members/rebuild", "", "Idempotency-Key", "r1")
+	s.wants(rebuilt, 200)
+	if again := s.post("/api/parts/members/rebuild", "", "Idempotency-Key", "r1"); again.Header.Get("Deed-Again") != "true" {
+		t.Errorf("the same key again: %s", again.body)
+	}
+	s.wants(s.get("/api/views/members/1", "Deed-Position", rebuilt.Header.Get("Deed-Position")), 200)
+	s.problem(s.post("/api/parts/nothing/pause", ""), 404, "not-found")
+}
+
+// A state is read as it was at any version.
+func TestStateAtAVersion(t *testing.T) {
+	s := start(t, nil)
+	s.wants(s.join("1", "red"), 200)
+	s.wants(s.post("/api/commands/member/1/leave", "{}"), 200)
+	s.wants(s.join("1", "blue"), 200)
+	for version, want := range map[string]string{"1": `{"team":"red","in":true}`, "2": `{"team":"","in":false}`, "3": `{"team":"blue","in":true}`} {
+		r := s.get("/api/state/member/1?version=" + version)
+		s.wants(r, 200)
+		if !strings.Contains(string(r.body), want) || r.Header.Get("Etag") != `"`+version+`"` {
+			t.Errorf("version %s: %s with ETag %s, want %s", version, r.body, r.Header.Get("Etag"), want)
+		}
+	}
+	s.problem(s.get("/api/state/member/1?version=4"), 404, "not-found")
+	s.problem(s.get("/api/state/member/2?version=1"), 404, "not-found")
+	for _, bad := range []string{"0", "-1", "x", ""} {
+		s.problem(s.get("/api/state/member/1?version="+bad), 400, "bad-query")
+	}
+}
