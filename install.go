@@ -101,7 +101,7 @@ func (p Projection[V, E]) install(s *Service) error {
 	progress.maxLag = p.MaxLag
 	run := &projector[V, E]{
 		projection: p, events: types, view: rawView{ref: p.ref(), index: index}, log: s.log, info: s.Info(), codec: s.codec(),
-		progress: progress, parking: s.parking(p.Name),
+		progress: progress, parking: s.parking(kindProjection, p.Name),
 	}
 	if p.Mode.or() == Inline {
 		run.log = s.engine
@@ -170,7 +170,7 @@ func (p Process[S, E]) install(s *Service) error {
 		return err
 	}
 	run := &processor[S, E]{
-		process: p, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor, parking: s.parking(p.Name),
+		process: p, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor, parking: s.parking(kindProcess, p.Name),
 	}
 	if run.progress, err = s.register(kindProcess, p.Name, p.version(), p.From, run.spec); err != nil {
 		return err
@@ -186,7 +186,7 @@ func (r Reactor[E]) install(s *Service) error {
 		return err
 	}
 	run := &reacting[E]{
-		reactor: r, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor, parking: s.parking(r.Name),
+		reactor: r, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor, parking: s.parking(kindReactor, r.Name),
 	}
 	if run.progress, err = s.register(kindReactor, r.Name, 1, r.From, run.spec); err != nil {
 		return err
@@ -246,8 +246,12 @@ type decodingReader struct {
 }
 
 func (d decodingReader) Read(ctx context.Context, q Query) iter.Seq2[Record, error] {
-	q.Match = codecMatches(d.codec, q.Match)
 	return func(yield func(Record, error) bool) {
+		q := q
+		if err := guard(func() error { q.Match = codecMatches(d.codec, q.Match); return nil }); err != nil {
+			yield(Record{}, err)
+			return
+		}
 		for r, err := range d.log.Read(ctx, q) {
 			if err == nil && !r.IsMark() {
 				r, err = d.codec.Decode(ctx, r)

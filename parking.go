@@ -15,6 +15,7 @@ const defaultMaxParked = 100
 // parking is what a part holds back: keys with a record that it could not handle, and what follows of them. It has the step
 // under way in it.
 type parking struct {
+	kind    string // of the part
 	part    string
 	limit   int // of keys
 	now     func() time.Time
@@ -25,20 +26,20 @@ type parking struct {
 	at      map[string]int // key → its change
 }
 
-func (s *Service) parking(part string) parking {
-	p := newParking(part, s.logger, s.config.MaxParked)
+func (s *Service) parking(kind, part string) parking {
+	p := newParking(kind, part, s.logger, s.config.MaxParked)
 	p.now = func() time.Time { return s.clock().Now() }
 	return p
 }
 
-func newParking(part string, logger *slog.Logger, limit int) parking {
+func newParking(kind, part string, logger *slog.Logger, limit int) parking {
 	if limit == 0 {
 		limit = defaultMaxParked
 	}
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return parking{part: part, limit: max(limit, 0), logger: logger, now: SystemClock().Now}
+	return parking{kind: kind, part: part, limit: max(limit, 0), logger: logger, now: SystemClock().Now}
 }
 
 // load reads anew what is stored; list gives the parked keys behind a key.
@@ -73,7 +74,7 @@ func (p *parking) park(key string, record Record, fault error) {
 	if fault != nil {
 		r.Error = fault.Error()
 		p.logger.Error("a record cannot be handled and is parked with what follows of its key",
-			"part", p.part, "key", key, "position", record.Position, "stream", record.Stream, "type", record.Type, "error", fault)
+			"kind", p.kind, "part", p.part, "key", key, "position", record.Position, "stream", record.Stream, "type", record.Type, "error", fault)
 	}
 	p.keys[key] = true
 	c := p.change(key)

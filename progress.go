@@ -84,7 +84,17 @@ func unwatched(p *progress) *progress {
 // stop says that the loop cannot go on from a record.
 func (p *progress) stop(err error, record Record) {
 	p.board.update(func() { p.stopped, p.err, p.failed = true, err, record })
-	p.board.logger.Error("a part stopped at a record that it cannot handle", "kind", p.kind, "part", p.name, "error", err)
+	logger := p.about(record)
+	logger.Error("a part stopped at a record that it cannot handle", "error", err)
+}
+
+// about is a logger that says of which part, and of which record where one is known.
+func (p *progress) about(r Record) *slog.Logger {
+	logger := p.board.logger.With("kind", p.kind, "part", p.name)
+	if r.Position > 0 {
+		logger = logger.With("position", r.Position, "stream", r.Stream, "type", r.Type)
+	}
+	return logger
 }
 
 // begin tells who observes that the loop begins a step; of marks alone it does not.
@@ -217,7 +227,8 @@ func (p *progress) backOff(ctx context.Context, err error, failed Record) bool {
 		attempt, retry = p.attempts, p.board.retry
 		p.attempts++
 	})
-	p.board.logger.Warn("a part failed and will try again", "kind", p.kind, "part", p.name, "attempt", attempt+1, "error", err)
+	logger := p.about(failed)
+	logger.Warn("a part failed and will try again", "attempt", attempt+1, "error", err)
 	timer := time.NewTimer(jittered(attempt, firstRetry, lastRetry))
 	defer timer.Stop()
 	select {

@@ -100,7 +100,8 @@ func NewService(cfg Config, parts ...Part) (*Service, error) {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
 	s.board = newBoard(s.logger)
-	s.board.observer = cfg.Observer
+	cfg.Observer = observed(cfg.Observer, s.logger)
+	s.config, s.board.observer = cfg, cfg.Observer
 	if s.log == nil {
 		s.log = cfg.Store
 	}
@@ -155,12 +156,7 @@ func (s *Service) handlerOptions() *HandlerOptions {
 	return &HandlerOptions{Middleware: s.config.Middleware, Codec: s.config.Codec, NewID: s.config.NewID, Observer: s.config.Observer}
 }
 
-func (s *Service) codec() Codec {
-	if s.config.Codec == nil {
-		return identityCodec{}
-	}
-	return s.config.Codec
-}
+func (s *Service) codec() Codec { return guardCodec(s.config.Codec) }
 
 // Run keeps the service's projections, processes, reactors, effects and tasks going until ctx is done, and returns nil
 // then. Before, it returns an error only for what retrying cannot mend. It ends the record in hand and leaves the backlog.
@@ -173,8 +169,13 @@ func (s *Service) Run(ctx context.Context) error {
 	s.board.update(func() {
 		for _, p := range s.board.loops {
 			p.stopped, p.waiting = false, false
+			if p.kind == kindTask {
+				p.err, p.attempts = nil, 0
+			}
 		}
 	})
+	s.logger.Info("the service runs", "parts", len(s.names))
+	defer s.logger.Info("the service has stopped")
 	s.takePauses(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -184,7 +185,7 @@ func (s *Service) Run(ctx context.Context) error {
 	for _, l := range s.loops {
 		running.Go(func() {
 			if err := l.progress.keep(ctx, l.run); err != nil {
-				s.logger.Error("a part stopped the service", "part", l.progress.name, "error", err)
+				s.logger.Error("a part stopped the service", "kind", l.progress.kind, "part", l.progress.name, "error", err)
 				failed.Do(func() { failure = err })
 				cancel()
 			}
@@ -215,16 +216,18 @@ func (s *Service) tidy(ctx context.Context) {
 		keep = keepFor
 	}
 	for {
-		before := s.clock().Now().Add(-keep)
-		var err error
-		if s.engine != nil {
-			err = s.engine.Forget(ctx, before)
-		}
-		for _, views := range s.viewStores() {
-			err = errors.Join(err, views.DropTombstones(ctx, before))
-		}
+		err := guard(func() (err error) {
+			before := s.clock().Now().Add(-keep)
+			if s.engine != nil {
+				err = s.engine.Forget(ctx, before)
+			}
+			for _, views := range s.viewStores() {
+				err = errors.Join(err, views.DropTombstones(ctx, before))
+			}
+			return err
+		})
 		if err != nil && ctx.Err() == nil {
-			s.logger.Error("removing outcomes and tombstones that are old", "error", err)
+			s.logger.Error("could not remove outcomes and tombstones that are old", "error", err)
 		}
 		if pause(ctx, tidyEvery) != nil {
 			return
@@ -318,6 +321,10 @@ func (s *Service) clock() Clock {
 // Settle returns when nothing is left to do: every part has handled the whole log, no effect is due, and what fails has
 // failed once more. It is meant for tests and batch jobs; a service that others write to may never settle.
 func (s *Service) Settle(ctx context.Context) error {
+	return guard(func() error { return s.settle(ctx) })
+}
+
+func (s *Service) settle(ctx context.Context) error {
 	s.board.retryNow()
 	s.executor.retryNow()
 	for {
@@ -330,12 +337,7 @@ func (s *Service) Settle(ctx context.Context) error {
 				return err
 			}
 		}
-		s.board.mu.Lock()
-		changed, settled := s.board.changed, s.executor.settled()
-		for _, p := range s.board.loops {
-			settled = settled && p.settled(head)
-		}
-		s.board.mu.Unlock()
+		changed, settled := s.settled(head)
 		if settled {
 			now, err := s.Head(ctx)
 			if err != nil || now == head {
@@ -349,6 +351,17 @@ func (s *Service) Settle(ctx context.Context) error {
 		case <-changed:
 		}
 	}
+}
+
+// settled tells whether nothing is left to do in a log that ends at head, and what is closed when that may have changed.
+func (s *Service) settled(head Position) (changed chan struct{}, settled bool) {
+	s.board.mu.Lock()
+	defer s.board.mu.Unlock()
+	settled = s.executor.settled()
+	for _, p := range s.board.loops {
+		settled = settled && p.settled(head)
+	}
+	return s.board.changed, settled
 }
 
 // unsettled says what has something left to do.

@@ -102,7 +102,7 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 	s.board.mu.Unlock()
 	for i := range status.Parts {
 		part := &status.Parts[i]
-		if part.Behind, err = s.behind(ctx, *part); err != nil {
+		if err = guard(func() (err error) { part.Behind, err = s.behind(ctx, *part); return err }); err != nil {
 			return Status{}, err
 		}
 		if part.State == StateStalled && part.Behind <= stalledAfter { // it had nothing to do until just now

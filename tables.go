@@ -122,7 +122,8 @@ func (p Tables[E]) install(s *Service) error {
 	progress := s.board.add(p.Name, kindTables, p.ref().Version)
 	progress.maxLag = p.MaxLag
 	run := &tabler[E]{
-		tables: p, events: types, store: store, log: s.log, info: s.Info(), codec: s.codec(), progress: progress, parking: s.parking(p.Name),
+		tables: p, events: types, store: store, log: s.log, info: s.Info(), codec: s.codec(), progress: progress,
+		parking: s.parking(kindTables, p.Name),
 	}
 	s.tables[p.Name] = rawView{store: store, ref: p.ref()}
 	s.keep(Async, rawView{ref: p.ref()}, projecting{progress: progress, open: run.open, fold: run.fold})

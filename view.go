@@ -23,7 +23,7 @@ func (p Projection[V, E]) View(views ViewStore) *View[V] {
 	types, index, err := p.types()
 	raw := rawView{ref: p.ref(), index: index}
 	if err == nil {
-		run := &projector[V, E]{projection: p, events: types, view: raw, codec: identityCodec{}, parking: newParking(p.Name, nil, 0)}
+		run := &projector[V, E]{projection: p, events: types, view: raw, codec: identityCodec{}, parking: newParking(kindProjection, p.Name, nil, 0)}
 		if raw.store, err = p.storeIn(views, run); err != nil {
 			err = fmt.Errorf("view %s: %w", p.Name, err)
 		}
@@ -100,7 +100,7 @@ func (v *View[V]) List(ctx context.Context, where []Where, page Page, after Posi
 
 func decodeRow[V any](view string, row Row) (V, error) {
 	var value V
-	if err := json.Unmarshal(row.Data, &value); err != nil {
+	if err := guard(func() error { return json.Unmarshal(row.Data, &value) }); err != nil {
 		return value, fmt.Errorf("decode row %s of view %s: %w", row.Key, view, err)
 	}
 	return value, nil
