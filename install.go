@@ -114,7 +114,7 @@ func (p Projection[V, E]) install(s *Service) error {
 	s.keep(p.Mode.or(), view, run.loops(view))
 	s.model.Projections = append(s.model.Projections, ViewModel{
 		PartModel: PartModel{Name: p.Name, Version: p.ref().Version, Events: eventModels(p.Events)},
-		Row:       typeModelFor[V](), Index: slices.Clone(p.Index),
+		Row:       typeModelFor[V](), Index: slices.Clone(p.Index), Mode: p.Mode,
 	})
 	return nil
 }

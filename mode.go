@@ -22,6 +22,15 @@ const (
 	Live
 )
 
+// String is the mode's name: async, inline or live.
+func (m Mode) String() string {
+	names := []string{"async", "inline", "live"}
+	if m < Async || m > Live {
+		return fmt.Sprintf("mode %d", int(m))
+	}
+	return names[m]
+}
+
 // standard is what Async means: tests run those of Async in the other modes too.
 var standard = Async
 

@@ -33,6 +33,7 @@ type ViewModel struct {
 	PartModel
 	Row   TypeModel
 	Index []string
+	Mode  Mode
 }
 
 // TypeModel is an event, command, row or state with its Go type, of which its JSON form can be told.
