@@ -12,6 +12,8 @@
 // A gateway documents itself: /openapi.json, /asyncapi.json, and /docs for people, all made from the service's model and the
 // routes. Schemas come from the Go types, by their JSON tags. A type with a JSON form of its own (json.Marshaler,
 // encoding.TextMarshaler) is taken for a string, unless it has a method JSONSchema() map[string]any that says what it is.
+// Examples in the documentation are what tests asked and were answered: a Recorder writes them, Options.Examples shows them,
+// and a test fails once they are no longer true.
 package gateway
 
 import (
