@@ -89,12 +89,15 @@ func (h *DecisionHandler[S, C, E]) Load(ctx context.Context, id string, c C) (S,
 	if h.fault != nil {
 		return f.state, 0, h.fault
 	}
-	matches, err := h.query(id, c)
+	err := guard(func() error {
+		matches, err := h.query(id, c)
+		if err == nil {
+			f, err = h.read(ctx, matches, f)
+		}
+		return err
+	})
 	if err != nil {
-		return f.state, 0, err
-	}
-	if f, err = h.read(ctx, matches, f); err != nil {
-		return f.state, 0, fmt.Errorf("load for %s %s: %w", c.CommandType(), Stream(h.category, id), err)
+		return f.state, 0, fmt.Errorf("load for %T %s: %w", c, Stream(h.category, id), err)
 	}
 	return f.state, f.position, nil
 }

@@ -26,6 +26,7 @@ type executor struct {
 	scanned int       // asked, when the last scan that found nothing began
 	nextDue time.Time // zero: nothing is pending
 	busy    map[effectKey]bool
+	left    map[effectKey]bool // not busy any more since the effects at hand were read
 	held    map[effectKey]*heldEffect
 }
 
@@ -47,7 +48,7 @@ const (
 func newExecutor(store Engine, codec Codec, b *board, logger *slog.Logger) *executor {
 	return &executor{
 		store: store, codec: codec, board: b, logger: logger, wake: make(chan struct{}, 1), asked: 1,
-		busy: map[effectKey]bool{}, held: map[effectKey]*heldEffect{},
+		busy: map[effectKey]bool{}, left: map[effectKey]bool{}, held: map[effectKey]*heldEffect{},
 	}
 }
 
@@ -75,22 +76,22 @@ func (x *executor) settled() bool {
 func (x *executor) run(ctx context.Context) {
 	var workers sync.WaitGroup
 	defer workers.Wait()
-	for attempt := 0; ; {
-		found, err := x.scan(ctx, &workers)
-		if err != nil {
-			if ctx.Err() != nil {
-				return
+	for attempt := 0; ctx.Err() == nil; {
+		err := guard(func() error {
+			more, err := x.scan(ctx, &workers)
+			if err == nil && !more {
+				x.await(ctx)
 			}
-			x.logger.Error("looking for pending effects", "error", err)
-			if pause(ctx, jittered(attempt, firstRetry, lastRetry)) != nil {
-				return
-			}
-			attempt++
+			return err
+		})
+		if err == nil {
+			attempt = 0
 			continue
 		}
-		attempt = 0
-		if !found && !x.await(ctx) {
-			return
+		if ctx.Err() == nil {
+			x.logger.Error("could not look for pending effects, and will try again", "attempt", attempt+1, "error", err)
+			_ = pause(ctx, jittered(attempt, firstRetry, lastRetry))
+			attempt++
 		}
 	}
 }
@@ -110,6 +111,9 @@ func (x *executor) scan(ctx context.Context, workers *sync.WaitGroup) (bool, err
 	full := false
 	q := EffectQuery{Parts: x.parts, Due: now, Limit: effectPage}
 	for !full {
+		x.board.mu.Lock()
+		clear(x.left)
+		x.board.mu.Unlock()
 		page, err := x.store.Effects(ctx, q)
 		if err != nil {
 			return false, err
@@ -145,14 +149,15 @@ func (x *executor) scan(ctx context.Context, workers *sync.WaitGroup) (bool, err
 	return again, nil
 }
 
-// start carries out an effect in a goroutine, unless its key is busy or held. It returns false if all workers are busy.
+// start carries out an effect in a goroutine, unless its key is busy or held, or was busy when the effect was read: it may have
+// been carried out since. It returns false if all workers are busy.
 func (x *executor) start(ctx context.Context, effect PendingEffect, workers *sync.WaitGroup) bool {
 	key := effectKey{effect.Part, effect.Key}
 	started, room := false, true
 	x.board.update(func() {
 		held := x.held[key]
 		switch {
-		case x.busy[key] || held != nil && held.effect.ID == effect.ID && time.Now().Before(held.until):
+		case x.busy[key] || x.left[key] || held != nil && held.effect.ID == effect.ID && time.Now().Before(held.until):
 		case len(x.busy) >= effectWorkers:
 			room = false
 		default:
@@ -171,8 +176,7 @@ func (x *executor) work(ctx context.Context, effect PendingEffect) {
 	for n := 1; ; n++ {
 		err := guard(func() error { return x.carryOut(ctx, effect) })
 		if err == nil && n < effectPage && ctx.Err() == nil {
-			next, e := x.store.Effects(ctx, EffectQuery{Parts: []string{key.part}, Key: key.key, Due: x.store.Clock().Now(), Limit: 1})
-			if e == nil && len(next) > 0 {
+			if next := x.next(ctx, key); len(next) > 0 {
 				x.board.update(func() { delete(x.held, key) })
 				effect = next[0]
 				continue
@@ -183,12 +187,20 @@ func (x *executor) work(ctx context.Context, effect PendingEffect) {
 	}
 }
 
+// next is the key's next effect that is due; none either where that is not to be found out, which a scan will tell.
+func (x *executor) next(ctx context.Context, key effectKey) (next []PendingEffect) {
+	_ = guard(func() (err error) {
+		next, err = x.store.Effects(ctx, EffectQuery{Parts: []string{key.part}, Key: key.key, Due: x.store.Clock().Now(), Limit: 1})
+		return err
+	})
+	return next
+}
+
 func (x *executor) done(ctx context.Context, key effectKey, effect PendingEffect, err error) {
-	if err != nil && ctx.Err() == nil {
-		x.logger.Warn("an effect failed and will be tried again", "part", effect.Part, "key", effect.Key, "effect", effect.ID, "error", err)
-	}
+	attempt := 0
 	x.board.update(func() {
 		delete(x.busy, key)
+		x.left[key] = true
 		x.asked++
 		if err == nil {
 			delete(x.held, key)
@@ -204,12 +216,17 @@ func (x *executor) done(ctx context.Context, key effectKey, effect PendingEffect
 		}
 		held.err, held.until = err, time.Now().Add(jittered(held.attempts, firstRetry, lastRetry))
 		held.attempts++
+		attempt = held.attempts
 	})
+	if attempt > 0 {
+		x.logger.Warn("an effect failed and will be tried again", "part", effect.Part, "key", effect.Key, "effect", effect.ID,
+			"stream", effect.Stream, "command", effect.CommandType, "attempt", attempt, "correlation", effect.Correlation, "error", err)
+	}
 	x.rouse()
 }
 
-// await waits until there may be something to do; it returns false when ctx ends.
-func (x *executor) await(ctx context.Context) bool {
+// await waits until there may be something to do, or ctx ends.
+func (x *executor) await(ctx context.Context) {
 	x.board.mu.Lock()
 	retry, due, nextDue := x.board.retry, time.Time{}, x.nextDue
 	for key, held := range x.held {
@@ -236,13 +253,11 @@ func (x *executor) await(ctx context.Context) bool {
 	}
 	select {
 	case <-ctx.Done():
-		return false
 	case <-x.wake:
 	case <-falls:
 	case <-again:
 	case <-retry:
 	}
-	return true
 }
 
 // retryNow lets what has failed be tried again at once.
@@ -330,7 +345,7 @@ func (x *executor) send(ctx context.Context, effect PendingEffect) error {
 }
 
 // own stores an event in the process's own stream, once for an effect.
-func (x *executor) own(ctx context.Context, effect PendingEffect, eventType string, v any) error {
+func (x *executor) own(ctx context.Context, effect PendingEffect, eventType string, v any) (err error) {
 	e, err := ownEvent(effect, MetaFrom(ctx), eventType, v, x.codec)
 	if err != nil {
 		return err
@@ -340,9 +355,12 @@ func (x *executor) own(ctx context.Context, effect PendingEffect, eventType stri
 		return err
 	}
 	// Under the effect's own id: a refused command that is sent again is then known to have been answered.
-	_, err = x.store.Append(ctx, Batch{
+	b := Batch{
 		Writes:  []Write{{Stream: stream, Version: Any, Events: []NewEvent{e}}},
 		Command: CommandRef{ID: effect.ID, Hash: HashID(effect.ID, eventType)},
-	})
+	}
+	ctx, end := begin(ctx, x.observer, b.operation())
+	defer func() { end(err) }()
+	_, err = x.store.Append(ctx, b)
 	return err
 }

@@ -55,14 +55,11 @@ func newCommanding(category string, store Store, o *HandlerOptions) commanding {
 		o = &HandlerOptions{}
 	}
 	c := commanding{
-		store: store, category: category, clock: SystemClock(), codec: o.Codec, newID: o.NewID,
-		around: o.Middleware, observer: o.Observer, queue: newKeyedQueue(),
+		store: store, category: category, clock: SystemClock(), codec: guardCodec(o.Codec), newID: o.NewID,
+		around: o.Middleware, observer: observed(o.Observer, nil), queue: newKeyedQueue(),
 	}
 	if engine, ok := store.(interface{ Clock() Clock }); ok {
 		c.clock = engine.Clock()
-	}
-	if c.codec == nil {
-		c.codec = identityCodec{}
 	}
 	if c.newID == nil {
 		c.newID = NewID
@@ -86,27 +83,42 @@ func (c *commanding) start(ctx context.Context, id string, at Version, cmd Comma
 	if err := validStream(stream); err != nil {
 		return Receipt{}, err
 	}
-	ctx, end := begin(ctx, c.observer, Operation{Kind: OpCommand, Stream: stream, Type: cmd.CommandType()})
+	name := ""
+	if err := guard(func() error { name = cmd.CommandType(); return nil }); err != nil {
+		return Receipt{}, fmt.Errorf("the CommandType of %T: %w", cmd, err)
+	}
+	ctx, end := begin(ctx, c.observer, Operation{Kind: OpCommand, Stream: stream, Type: name})
 	defer func() { end(err) }()
+	var receipt Receipt
+	err = guard(func() error {
+		req, err := c.request(ctx, stream, at, cmd)
+		if err == nil {
+			receipt, err = handle(ctx, req)
+		}
+		return err
+	})
+	if err != nil {
+		return Receipt{}, fmt.Errorf("%s %s: %w", name, stream, err)
+	}
+	return receipt, nil
+}
+
+func (c *commanding) request(ctx context.Context, stream StreamID, at Version, cmd Command) (Request, error) {
 	req := Request{Stream: stream, Command: cmd, Meta: MetaFrom(ctx), At: at}
 	if req.Meta.Now.IsZero() {
 		req.Meta.Now = c.clock.Now()
 	}
 	req.Meta.Stream = req.Stream
-	if req.Meta.CommandID != "" {
-		body, err := encodeJSON(cmd)
-		if err != nil {
-			return Receipt{}, err
-		}
-		sum := hashWords(string(req.Stream), cmd.CommandType(), string(body))
-		req.ref = CommandRef{ID: req.Meta.CommandID, Hash: hex.EncodeToString(sum[:])}
+	if req.Meta.CommandID == "" {
+		return req, nil
 	}
-	var receipt Receipt
-	err = guard(func() (err error) { receipt, err = handle(ctx, req); return err })
+	body, err := encodeJSON(cmd)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("%s %s: %w", cmd.CommandType(), req.Stream, err)
+		return req, err
 	}
-	return receipt, nil
+	sum := hashWords(string(req.Stream), cmd.CommandType(), string(body))
+	req.ref = CommandRef{ID: req.Meta.CommandID, Hash: hex.EncodeToString(sum[:])}
+	return req, nil
 }
 
 // retried looks the command's outcome up, then tries until there is no conflict, alone among the commands for this stream.

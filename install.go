@@ -159,8 +159,9 @@ func (s *Service) keep(mode Mode, view rawView, p projecting) {
 		if err != nil {
 			return fmt.Errorf("projection %s: %w", view.ref.Name, err)
 		}
-		p.progress.position = checkpoint.Position
-		return nil
+		parked, err := view.store.ViewParked(ctx, view.ref, "", 0)
+		p.progress.position, p.progress.parked = checkpoint.Position, len(parked)
+		return err
 	})
 }
 
@@ -218,8 +219,9 @@ func (s *Service) register(kind, name string, version int, from From, spec func(
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", kind, name, err)
 		}
-		progress.position = state.Checkpoint.Position
-		return nil
+		parked, err := s.engine.PartParked(ctx, name, "", 0)
+		progress.position, progress.parked = state.Checkpoint.Position, len(parked)
+		return err
 	})
 	return progress, nil
 }

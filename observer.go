@@ -27,7 +27,7 @@ type Operation struct {
 const (
 	// OpCommand is the handling of a command, middleware and tries after conflicts included.
 	OpCommand = "command"
-	// OpAppend is the append of what a command brought about, until it is flushed.
+	// OpAppend is the append of what a command brought about, or of what a process is told of its effect, until it is flushed.
 	OpAppend = "append"
 	// OpStep is a projection or process that folds records, and stores what became of them.
 	OpStep = "step"

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/deedtest"
 	"github.com/deed-es/deed/sqlite"
 )
 
@@ -37,8 +39,12 @@ type (
 	}
 )
 
-func (taken) EventType() string  { return "risk-taken" }
-func (take) CommandType() string { return "take" }
+func (taken) EventType() string { return "risk-taken" }
+
+func (take) CommandType() string {
+	may("CommandType")
+	return "take"
+}
 
 func (taken) EventTags() []string {
 	may("EventTags")
@@ -157,6 +163,8 @@ var (
 			switch r.Event.How {
 			case "asleep":
 				return []deed.Effect{deed.Wake()}
+			case "for an hour":
+				return []deed.Effect{deed.Wake().In(time.Hour)}
 			case "boldly":
 				return []deed.Effect{risks.Send("2", take{"too much"})}
 			case "again":
@@ -173,6 +181,14 @@ var (
 			return s, nil
 		},
 	}
+	inTables = deed.Tables[taken]{
+		Name: "in-tables", Events: []taken{{}},
+		Create: []string{"CREATE TABLE {risks} (position INTEGER PRIMARY KEY)"},
+		Write: func(r deed.Recorded[taken]) []deed.Statement {
+			may("Write of tables")
+			return []deed.Statement{deed.SQL("INSERT INTO {risks} VALUES (?)", r.Position)}
+		},
+	}
 	hook = deed.Reactor[taken]{
 		Name: "hook", Events: []taken{{}},
 		React: func(context.Context, deed.Recorded[taken], string) ([]deed.Effect, error) {
@@ -182,47 +198,28 @@ var (
 	}
 )
 
-type riskyCodec struct{}
-
-func (riskyCodec) Encode(_ context.Context, _ deed.StreamID, e deed.NewEvent) (deed.NewEvent, error) {
-	may("Encode of the codec")
-	return e, nil
-}
-
-func (riskyCodec) Decode(_ context.Context, r deed.Record) (deed.Record, error) {
-	may("Decode of the codec")
-	return r, nil
-}
-
-func (riskyCodec) Tag(tag string) string {
-	may("Tag of the codec")
-	return tag
-}
-
-func riskyMiddleware(next deed.HandleFunc) deed.HandleFunc {
-	return func(ctx context.Context, req deed.Request) (deed.Receipt, error) {
-		may("Middleware")
-		return next(ctx, req)
-	}
-}
-
-func riskyID() string {
-	may("NewID")
-	return deed.NewID()
-}
-
-// risky is a service of these parts, and of accounts, which do not panic.
+// risky is a service of parts that may panic, and of accounts, which do not.
 type risky struct {
 	*running
-	t     *testing.T
-	db    *sqlite.DB
-	swept chan struct{} // has the task do something
+	t      *testing.T
+	db     *sqlite.DB
+	clock  *deedtest.Clock
+	parts  []deed.Part // that count risks, but for the task
+	swept  chan struct{}
+	logged *logged
 }
 
-func newRisky(t *testing.T) *risky {
+// newRisky starts a service of all parts above, or of these instead of those that follow the log.
+func newRisky(t *testing.T, parts ...deed.Part) *risky {
 	t.Helper()
-	db, _ := memory(t)
-	r := &risky{t: t, db: db, swept: make(chan struct{})}
+	if len(parts) == 0 {
+		parts = []deed.Part{byKey, byRoute, saga, hook}
+	}
+	r := &risky{t: t, clock: deedtest.NewClock(deedtest.Start), parts: parts, swept: make(chan struct{}), logged: &logged{}}
+	var err error
+	r.db, err = sqlite.OpenMemory(&sqlite.Options{Clock: riskyClock{r.clock}})
+	must(t, err)
+	t.Cleanup(func() { _ = r.db.Close() })
 	r.start()
 	r.send(accounts.Send("1", open{"ann"}))
 	must(t, r.take("risk-1", "calmly"))
@@ -231,6 +228,11 @@ func newRisky(t *testing.T) *risky {
 }
 
 func (r *risky) start() {
+	r.t.Helper()
+	r.running = startService(r.t, r.db, r.service())
+}
+
+func (r *risky) service() *deed.Service {
 	r.t.Helper()
 	sweeper := deed.Task{Name: "sweeper", Run: func(ctx context.Context, _ deed.Lease) error {
 		for {
@@ -244,9 +246,10 @@ func (r *risky) start() {
 	}}
 	s, err := deed.NewService(deed.Config{
 		Store: r.db, Views: r.db, Codec: riskyCodec{}, Middleware: []deed.Middleware{riskyMiddleware}, NewID: riskyID,
-	}, risks, withMeta, deals, byKey, byRoute, saga, hook, sweeper, accounts, lines)
+		Observer: riskyObserver{}, Logger: r.logged.logger(),
+	}, append(slices.Clone(r.parts), risks, withMeta, deals, sweeper, accounts, lines)...)
 	must(r.t, err)
-	r.running = startService(r.t, r.db, s)
+	return s
 }
 
 // take sends the command to a thing, over the way that commands come in from outside.
@@ -303,11 +306,13 @@ func (r *risky) recovers() {
 	r.start()
 	must(r.t, r.take("risk-1", "in the end"))
 	r.settle()
-	for _, part := range []string{"by-key", "by-route", "saga", "hook"} {
-		parked, err := r.Control().Parked(bounded(r.t), part, "", 100)
+	status, err := r.Status(bounded(r.t))
+	must(r.t, err)
+	for _, part := range status.Parts {
+		parked, err := r.Control().Parked(bounded(r.t), part.Name, "", 100)
 		must(r.t, err)
 		for _, held := range parked {
-			_, err := r.Control().Retry(bounded(r.t), part, held.Key)
+			_, err := r.Control().Retry(bounded(r.t), part.Name, held.Key)
 			must(r.t, err)
 		}
 	}
@@ -316,22 +321,38 @@ func (r *risky) recovers() {
 		r.t.Errorf("in the end the service says\n%s", told)
 	}
 	events := len(records(r.t, r.db, deed.Query{Match: []deed.Match{{Types: []string{"risk-taken"}}}}))
-	for _, p := range []deed.Projection[tallied, taken]{byKey, byRoute} {
-		rows, err := p.View(r.db).List(bounded(r.t), nil, deed.Page{}, 0)
-		must(r.t, err)
-		counted := 0
-		for _, row := range rows.Rows {
-			counted += row.Row.N
+	for _, part := range r.parts {
+		switch p := part.(type) {
+		case deed.Projection[tallied, taken]:
+			rows, err := r.Views().List(bounded(r.t), p.Name, nil, deed.Page{}, 0)
+			must(r.t, err)
+			var counts []json.RawMessage
+			for _, row := range rows.Rows {
+				counts = append(counts, row.Row)
+			}
+			want(r.t, "events in "+p.Name, total(r.t, counts), events)
+		case deed.Tables[taken]:
+			rows, err := p.View(r.db).Select(bounded(r.t), 0, "SELECT count(*) FROM {risks}")
+			must(r.t, err)
+			want(r.t, "events in "+p.Name, rows, [][]any{{int64(events)}})
+		case deed.Process[tallied, taken]:
+			states, err := r.Processes().States(bounded(r.t), p.Name, "", 100)
+			must(r.t, err)
+			var counts []json.RawMessage
+			for _, s := range states {
+				counts = append(counts, s.Data)
+			}
+			want(r.t, "events in "+p.Name, total(r.t, counts), events)
 		}
-		want(r.t, "events in "+p.Name, counted, events)
 	}
-	states, err := r.Processes().States(bounded(r.t), "saga", "", 100)
-	must(r.t, err)
-	counted := 0
-	for _, s := range states {
-		var state tallied
-		must(r.t, json.Unmarshal(s.Data, &state))
-		counted += state.N
+}
+
+func total(t *testing.T, counts []json.RawMessage) (n int) {
+	t.Helper()
+	for _, c := range counts {
+		var counted tallied
+		must(t, json.Unmarshal(c, &counted))
+		n += counted.N
 	}
-	want(r.t, "events in saga", counted, events)
+	return n
 }

@@ -1,6 +1,7 @@
 package deed_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +10,14 @@ import (
 	"github.com/deed-es/deed"
 )
 
+// modes are parts that follow the log in other ways than by a loop, and tables.
+var modes = []deed.Part{in(byKey, "inline", deed.Inline), in(byRoute, "live", deed.Live), inTables}
+
+func in(p deed.Projection[tallied, taken], name string, m deed.Mode) deed.Part {
+	p.Name, p.Mode = name, m
+	return p
+}
+
 // A function that a user writes panics. The service goes on, and so do the parts that have nothing to do with the function; who
 // asked is answered with a *PanicError, and the service tells what happened. With the function mended nothing is missing.
 func TestPanics(t *testing.T) {
@@ -16,7 +25,12 @@ func TestPanics(t *testing.T) {
 		in     string        // the function
 		stream deed.StreamID // what the command is for
 		shared bool          // by all parts
+		says   string        // how the answer begins; empty: with the command
+		parts  []deed.Part
 	}{
+		{in: "CommandType", stream: "risk-1", says: "the CommandType of deed_test.take: "},
+		{in: "MarshalJSON of a command", stream: "risk-1"},
+		{in: "UnmarshalJSON of a command", stream: "risk-1", says: "take: "},
 		{in: "Decide", stream: "risk-1"},
 		{in: "DecideWith", stream: "other-1"},
 		{in: "Evolve of a decider", stream: "risk-2"},
@@ -32,9 +46,13 @@ func TestPanics(t *testing.T) {
 		{in: "Encode of the codec", stream: "risk-1", shared: true},
 		{in: "Decode of the codec", stream: "risk-2", shared: true},
 		{in: "Tag of the codec", stream: "risk-1", shared: true},
+		{in: "Now of the clock", stream: "risk-1", shared: true},
+		// In the transaction of the append:
+		{in: "Decode of the codec", stream: "risk-1", shared: true, parts: modes},
+		{in: "UnmarshalJSON of a row or state", stream: "risk-1", shared: true, parts: modes},
 	} {
 		t.Run("answered/"+c.in, func(t *testing.T) {
-			r := newRisky(t)
+			r := newRisky(t, c.parts...)
 			write(t, r.db, "risk-2", "risk-taken", `{"how":"by somebody else"}`, "risk:taken")
 			r.settle()
 			defer lit.Store("")
@@ -44,7 +62,7 @@ func TestPanics(t *testing.T) {
 			if !errors.As(err, &panicked) || panicked.Value != "bang in "+c.in || !strings.Contains(string(panicked.Stack), "panic_kit_test.go") {
 				t.Fatalf("got %v, want a *PanicError with its value and stack", err)
 			}
-			if !strings.HasPrefix(err.Error(), "take "+string(c.stream)) {
+			if !strings.HasPrefix(err.Error(), cmp.Or(c.says, "take "+string(c.stream))) {
 				t.Errorf("%v does not say of which command", err)
 			}
 			if !c.shared {
@@ -58,7 +76,14 @@ func TestPanics(t *testing.T) {
 		in     string // the function
 		how    string // the risk is taken, as events say
 		shared bool   // by all parts
+		parts  []deed.Part
 	}{
+		{in: "Key of a projection", parts: modes},
+		{in: "Route", parts: modes},
+		{in: "Evolve of a projection", parts: modes},
+		{in: "Write of tables", parts: modes},
+		{in: "MarshalJSON of a row or state", parts: modes},
+		{in: "UnmarshalJSON of an event", parts: modes},
 		{in: "Key of a projection"},
 		{in: "Route"},
 		{in: "Evolve of a projection"},
@@ -82,7 +107,7 @@ func TestPanics(t *testing.T) {
 		{in: "Encode of the codec", how: "again", shared: true},
 	} {
 		t.Run("told/"+c.in, func(t *testing.T) {
-			r := newRisky(t)
+			r := newRisky(t, c.parts...)
 			defer lit.Store("")
 			lit.Store(c.in)
 			write(t, r.db, "risk-1", "risk-taken", fmt.Sprintf(`{"how":%q}`, c.how), "risk:taken")

@@ -20,7 +20,7 @@ type parking struct {
 	limit   int // of keys
 	now     func() time.Time
 	logger  *slog.Logger
-	folded  func(key string, position Position) bool // whether a record's effects were made before; nil: there are none
+	folded  func(position Position) bool // whether a record's effects were made before; nil: there are none
 	keys    map[string]bool
 	changes []ParkChange
 	at      map[string]int // key → its change
@@ -70,7 +70,12 @@ func (p *parking) full(more int) bool { return len(p.keys)+more > p.limit }
 
 // park holds a key back from a record on: fault is why, nil if it is held back already.
 func (p *parking) park(key string, record Record, fault error) {
-	r := ParkedRecord{Position: record.Position, Time: p.now(), Folded: p.folded != nil && p.folded(key, record.Position)}
+	p.parkAs(key, record, fault, p.folded != nil && p.folded(record.Position))
+}
+
+// parkAs is park where it is known whether the record's effects were made before.
+func (p *parking) parkAs(key string, record Record, fault error, folded bool) {
+	r := ParkedRecord{Position: record.Position, Time: p.now(), Folded: folded}
 	if fault != nil {
 		r.Error = fault.Error()
 		p.logger.Error("a record cannot be handled and is parked with what follows of its key",
@@ -107,6 +112,10 @@ func (p *parking) instances() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(p.keys)), isLost)
 }
 
+// unmade is the key under which a process whose version was raised keeps what the old version had parked, until it has come
+// there: records whose effects were never made. It holds nothing back.
+const unmade = "//"
+
 // lost is the key under which the records of a stream are parked whose own keys are not known.
 func lost(s StreamID) string { return "/" + string(s) }
 
@@ -120,20 +129,43 @@ func (p *parking) tooMany(r Record, fault error) error {
 	return &recordError{r, fmt.Errorf("%w; %d keys are parked already, and it stops there", fault, len(p.keys))}
 }
 
-// parkedRecords reads on what is parked of a key, a page at a time.
-func parkedRecords(ctx context.Context, page func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error), each func(ParkedRecord) (bool, error)) error {
-	for after := Position(0); ; {
-		records, err := page(ctx, after, stepRecords)
+// retrying is how a part handles anew what it has parked.
+type retrying struct {
+	page   func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error) // what is parked of the key
+	record func(ctx context.Context, position Position) (Record, error)
+	// again handles a record. It returns as fault why it cannot; nothing has changed then.
+	again func(ctx context.Context, record Record, parked ParkedRecord) (fault, err error)
+}
+
+// retry does what somebody has said about a key that is held: it handles what is parked of it, but for the record that is to be
+// left out, up to the first that fails, which is parked as it is now. After an error nothing in memory is to be trusted.
+func (p *parking) retry(ctx context.Context, c control, r retrying) error {
+	var done Position
+	for {
+		page, err := r.page(ctx, done, stepRecords)
 		if err != nil {
 			return err
 		}
-		for _, r := range records {
-			if on, err := each(r); err != nil || !on {
-				return err
+		for _, parked := range page {
+			if parked.Position != c.skips() {
+				record, err := r.record(ctx, parked.Position)
+				if err != nil {
+					return err
+				}
+				fault, err := r.again(ctx, record, parked)
+				if err != nil {
+					return err
+				}
+				if fault != nil {
+					p.release(c.Key, done, false)
+					p.parkAs(c.Key, record, fault, parked.Folded)
+					return nil
+				}
 			}
-			after = r.Position
+			done = parked.Position
 		}
-		if len(records) < stepRecords {
+		if len(page) < stepRecords {
+			p.release(c.Key, done, true)
 			return nil
 		}
 	}

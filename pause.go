@@ -9,12 +9,12 @@ import (
 // are pending already are carried out all the same. A second Pause changes nothing. ErrNotFound if there is no such part;
 // *InvalidError for a projection that is Inline or Live, which has no loop to pause.
 func (c Control) Pause(ctx context.Context, part string) (Receipt, error) {
-	return c.steer(ctx, typePaused, part, func(p *progress) { p.pause(true) })
+	return c.steer(ctx, typePaused, part, func(p *progress, said Position) { p.pause(true, said) })
 }
 
 // Resume has a part go on that was paused. The rest is as with Pause.
 func (c Control) Resume(ctx context.Context, part string) (Receipt, error) {
-	return c.steer(ctx, typeResumed, part, func(p *progress) { p.pause(false) })
+	return c.steer(ctx, typeResumed, part, func(p *progress, said Position) { p.pause(false, said) })
 }
 
 // Rebuild has a projection, or tables, made anew from the log's start; the rows that are there are gone at once. *InvalidError for
@@ -24,7 +24,7 @@ func (c Control) Rebuild(ctx context.Context, part string) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	receipt, err := c.steer(ctx, typeRebuilt, part, func(*progress) {})
+	receipt, err := c.steer(ctx, typeRebuilt, part, func(*progress, Position) {})
 	if err != nil || receipt.Again {
 		return receipt, err
 	}
@@ -54,7 +54,7 @@ func (c Control) rebuildable(part string) (rawView, error) {
 }
 
 // steer stores that something was said about a part, and does it.
-func (c Control) steer(ctx context.Context, eventType, part string, do func(*progress)) (Receipt, error) {
+func (c Control) steer(ctx context.Context, eventType, part string, do func(*progress, Position)) (Receipt, error) {
 	s := c.service
 	if s.engine == nil {
 		return Receipt{}, errOnlyReads(part)
@@ -72,7 +72,7 @@ func (c Control) steer(ctx context.Context, eventType, part string, do func(*pro
 	}
 	receipt, err := c.say(ctx, ref, eventType, control{Part: part})
 	if err == nil && !receipt.Again {
-		do(p)
+		do(p, receipt.Position)
 	}
 	return receipt, err
 }
@@ -106,7 +106,7 @@ func (s *Service) readPauses(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			s.board.update(func() { p.paused = r.Type == typePaused })
+			p.pause(r.Type == typePaused, r.Position)
 		}
 	}
 	return nil

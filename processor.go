@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 )
@@ -24,8 +25,8 @@ type processor[S any, E Event] struct {
 	live   Position
 	states map[string]*S
 	parking
-	// While a new version folds anew, the keys that the old one had parked, and from where on: their effects were never made.
-	unmade map[string]Position
+	// While a new version folds anew, what the old one had parked and this one has not come to: effects of it were never made.
+	unmade map[Position]bool
 }
 
 // storeMarkAfter is how far a mark moves, with nothing to store beside it, before it is stored.
@@ -51,6 +52,7 @@ func (p *processor[S, E]) fold(ctx context.Context) error {
 	if err := state.Checkpoint.verify(ctx, p.store); err != nil {
 		return err
 	}
+	p.executor.notify() // a commit whose outcome nobody learned may have stored effects
 	p.stored, p.live = state.Checkpoint, state.Live
 	if err := p.begin(ctx); err != nil {
 		return err
@@ -64,27 +66,21 @@ func (p *processor[S, E]) fold(ctx context.Context) error {
 
 // begin takes what is stored for all that is known.
 func (p *processor[S, E]) begin(ctx context.Context) error {
-	p.states, p.unmade = map[string]*S{}, map[string]Position{}
-	p.folded = func(key string, position Position) bool { return !p.makes(key, position) }
+	p.states, p.unmade = map[string]*S{}, map[Position]bool{}
+	p.folded = func(position Position) bool { return !p.makes(position) }
 	err := p.parking.load(func(after string, limit int) ([]ParkedKey, error) {
-		page, err := p.store.PartParked(ctx, p.process.Name, after, limit)
-		for i := range page {
-			if k := &page[i]; k.Position > p.stored.Position { // parked by an older version, and not yet folded by this one
-				p.unmade[k.Key] = k.Position
-			}
-		}
-		return page, err
+		return p.store.PartParked(ctx, p.process.Name, after, limit)
 	})
-	for key := range p.unmade {
-		delete(p.keys, key)
+	if err == nil && p.stored.Position < p.live {
+		err = p.inherit(ctx)
 	}
+	delete(p.keys, unmade)
 	return err
 }
 
-// makes tells whether effects are made for a key at a position: they were not made before.
-func (p *processor[S, E]) makes(key string, position Position) bool {
-	from, unmade := p.unmade[key]
-	return position > p.live || unmade && position >= from
+// makes tells whether effects are made for the record at a position: they were not made before.
+func (p *processor[S, E]) makes(position Position) bool {
+	return position > p.live || p.unmade[position]
 }
 
 // step folds records and commits. What somebody has said about the part is a step of its own.
@@ -111,6 +107,12 @@ type transition struct {
 	effects []EffectChange
 }
 
+// add says that a key's state has changed, and what that brings about.
+func (t *transition) add(key string, at Position, effects []EffectChange) {
+	t.changed[key] = at
+	t.effects = append(t.effects, effects...)
+}
+
 // together folds records and commits what became of all of them; where one stops the part, of those before it.
 func (p *processor[S, E]) together(ctx context.Context, records []Record, to Position) (err error) {
 	ctx, end := p.progress.begin(ctx, records)
@@ -133,7 +135,10 @@ func (p *processor[S, E]) together(ctx context.Context, records []Record, to Pos
 			break
 		}
 	}
-	return errors.Join(p.commit(ctx, t, records, to), stopped)
+	if err := p.commit(ctx, t, records, to); err != nil {
+		return err
+	}
+	return stopped
 }
 
 // apply folds one record into its instance, or parks it. An error says that this is one key too many; nothing has changed then.
@@ -152,18 +157,18 @@ func (p *processor[S, E]) apply(t *transition, r instance[E]) error {
 	}
 	fault := r.fault
 	if fault == nil {
-		fault = p.evolve(t, r, r.Position, p.makes(r.key, r.Position))
-	}
-	switch {
-	case fault != nil && p.full(1):
-		return p.tooMany(r.Record, fault)
-	case fault != nil:
-		p.park(key, r.Record, fault)
-	default:
-		if _, unmade := p.unmade[key]; unmade {
-			p.release(key, r.Position, false)
+		var next S
+		var effects []EffectChange
+		if next, effects, fault = p.next(r, p.makes(r.Position)); fault == nil {
+			*p.states[key] = next
+			t.add(key, r.Position, effects)
+			return nil
 		}
 	}
+	if p.full(1) {
+		return p.tooMany(r.Record, fault)
+	}
+	p.park(key, r.Record, fault)
 	return nil
 }
 
@@ -199,13 +204,9 @@ func (p *processor[S, E]) commit(ctx context.Context, t transition, records []Re
 			c.Effects = nil
 		}
 	}
-	if to >= p.live {
-		for key := range p.unmade { // what is left of them is nobody's by now
-			if !p.holds(key) {
-				p.release(key, p.live, true)
-			}
-		}
-		clear(p.unmade)
+	inherited := len(p.unmade) > 0
+	if inherited {
+		p.release(unmade, to, false)
 	}
 	c.Parked = p.changes
 	if len(c.States) > 0 || len(c.Effects) > 0 || len(c.Parked) > 0 || to >= p.stored.Position+storeMarkAfter {
@@ -215,6 +216,9 @@ func (p *processor[S, E]) commit(ctx context.Context, t transition, records []Re
 		p.stored = c.Checkpoint
 	}
 	p.forget()
+	if inherited {
+		maps.DeleteFunc(p.unmade, func(position Position, _ bool) bool { return position <= to })
+	}
 	for _, change := range c.States { // the next step goes on from what is stored, as it would after a restart
 		if err := p.hold(change.Key, change.Data); err != nil {
 			return err
@@ -282,13 +286,12 @@ func (p *processor[S, E]) load(ctx context.Context, instances []instance[E]) err
 	return nil
 }
 
-// evolve folds one record into its instance's state and adds what it brings about, if effects are to be made. It returns why it
-// cannot; nothing has changed then.
-func (p *processor[S, E]) evolve(t *transition, r instance[E], at Position, makes bool) error {
+// next is the state of a record's instance after it, and what the record brings about, if effects are to be made; fault is why
+// that cannot be told.
+func (p *processor[S, E]) next(r instance[E], makes bool) (next S, changed []EffectChange, fault error) {
 	state := p.states[r.key]
-	var next S
 	var effects []Effect
-	err := guard(func() (err error) {
+	fault = guard(func() (err error) {
 		if isOwn(r.Record) {
 			next, effects, err = p.process.own(*state, r.Record)
 			return err
@@ -299,19 +302,10 @@ func (p *processor[S, E]) evolve(t *transition, r instance[E], at Position, make
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	if fault == nil && makes {
+		changed, fault = changes(effects, origin{part: p.process.Name, key: r.key, record: r.Record})
 	}
-	if !makes {
-		effects = nil
-	}
-	changed, err := changes(effects, origin{part: p.process.Name, key: r.key, record: r.Record})
-	if err != nil {
-		return err
-	}
-	*state, t.changed[r.key] = next, at
-	t.effects = append(t.effects, changed...)
-	return nil
+	return next, changed, fault
 }
 
 func changes(effects []Effect, o origin) ([]EffectChange, error) {

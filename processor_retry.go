@@ -1,6 +1,10 @@
 package deed
 
-import "context"
+import (
+	"context"
+	"maps"
+	"slices"
+)
 
 // controlled does what somebody has said about a parked key, or about an effect that is held back.
 func (p *processor[S, E]) controlled(ctx context.Context, record Record) error {
@@ -10,7 +14,16 @@ func (p *processor[S, E]) controlled(ctx context.Context, record Record) error {
 	}
 	t := transition{changed: map[string]Position{}}
 	if p.holds(c.Key) {
-		if err := p.retry(ctx, &t, c, record.Position); err != nil {
+		err := p.retry(ctx, c, retrying{
+			page: func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error) {
+				return p.store.PartParkedRecords(ctx, p.process.Name, c.Key, after, limit)
+			},
+			record: func(ctx context.Context, position Position) (Record, error) { return recordAt(ctx, p.log, position) },
+			again: func(ctx context.Context, parked Record, was ParkedRecord) (fault, err error) {
+				return p.again(ctx, &t, c.Key, parked, record.Position, !was.Folded)
+			},
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -18,34 +31,6 @@ func (p *processor[S, E]) controlled(ctx context.Context, record Record) error {
 		return err
 	}
 	return p.commit(ctx, t, []Record{record}, record.Position)
-}
-
-// retry folds what is parked of a key, up to the first record that fails, which is parked as it is now.
-func (p *processor[S, E]) retry(ctx context.Context, t *transition, c control, at Position) error {
-	var done Position
-	var failed error
-	page := func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error) {
-		return p.store.PartParkedRecords(ctx, p.process.Name, c.Key, after, limit)
-	}
-	err := parkedRecords(ctx, page, func(parked ParkedRecord) (bool, error) {
-		if parked.Position != c.skips() {
-			record, err := recordAt(ctx, p.log, parked.Position)
-			if err != nil {
-				return false, err
-			}
-			if failed, err = p.again(ctx, t, c.Key, record, at, !parked.Folded); err != nil || failed != nil {
-				p.release(c.Key, done, false)
-				p.park(c.Key, record, failed)
-				return false, err
-			}
-		}
-		done = parked.Position
-		return true, nil
-	})
-	if err == nil && failed == nil {
-		p.release(c.Key, done, true)
-	}
-	return err
 }
 
 // again folds a parked record into the instance that it was parked for, or into its own where that was not known. It returns as
@@ -62,19 +47,53 @@ func (p *processor[S, E]) again(ctx context.Context, t *transition, key string, 
 	case in.key == "" || in.key != key && !isLost(key): // it is somebody else's by now
 		return nil, nil
 	case in.key != key && p.holds(in.key):
-		p.park(in.key, record, nil)
+		p.parkAs(in.key, record, nil, !makes)
 		return nil, nil
 	}
 	if err := p.load(ctx, instances); err != nil {
 		return nil, err
 	}
-	before := *p.states[in.key]
-	if fault := p.evolve(t, in, at, makes); fault != nil {
-		return fault, nil
+	next, effects, fault := p.next(in, makes)
+	if fault == nil {
+		_, fault = stateChange(in.key, next, at)
 	}
-	if _, fault := stateChange(in.key, *p.states[in.key], at); fault != nil {
-		*p.states[in.key] = before
-		return fault, nil
+	if fault == nil {
+		*p.states[in.key] = next
+		t.add(in.key, at, effects)
 	}
-	return nil, nil
+	return fault, nil
+}
+
+// inherit takes over what an older version had parked and this one, folding anew, has not come to. Whose the records are in this
+// version, it will see; that their effects were never made is kept until then.
+func (p *processor[S, E]) inherit(ctx context.Context) error {
+	var old []ParkedRecord
+	for _, key := range slices.Sorted(maps.Keys(p.keys)) {
+		for after, more := p.stored.Position, true; more; { // what this version has parked itself is not behind its mark
+			page, err := p.store.PartParkedRecords(ctx, p.process.Name, key, after, stepRecords)
+			if err != nil {
+				return err
+			}
+			for _, r := range page {
+				after = r.Position
+				if !r.Folded {
+					p.unmade[r.Position] = true
+					old = append(old, r)
+				}
+			}
+			if more = len(page) == stepRecords; after > p.stored.Position && key != unmade {
+				p.release(key, after, true)
+			}
+		}
+	}
+	if len(p.changes) == 0 {
+		return nil
+	}
+	kept := p.change(unmade)
+	kept.Records = old
+	c := PartCommit{
+		Part: p.process.Name, Version: p.process.version(), From: p.stored.Position, Checkpoint: p.stored, Parked: p.changes,
+	}
+	p.forget()
+	return p.store.CommitPart(ctx, c)
 }

@@ -27,7 +27,9 @@ type progress struct {
 	running   bool
 	waiting   bool // between tries
 	paused    bool
-	interrupt func() // ends what the loop does now; nil: it does nothing yet
+	said      Position // where it was said whether it is paused
+	anew      bool     // it is to begin anew from what is stored
+	interrupt func()   // ends what the loop does now; nil: it does nothing yet
 	stopped   bool
 	attempts  int
 	err       error
@@ -125,7 +127,7 @@ func (p *progress) reached(position Position, parked int) {
 		if position > p.position {
 			p.moved = time.Now()
 		}
-		p.position, p.parked = position, parked
+		p.position, p.parked = max(p.position, position), parked
 		p.err, p.attempts, p.failed = nil, 0, Record{}
 	})
 }
@@ -152,7 +154,12 @@ const (
 func (p *progress) keep(ctx context.Context, f func(context.Context) error) error {
 	for p.unpaused(ctx) {
 		session, end := context.WithCancel(ctx)
-		p.board.update(func() { p.interrupt = end })
+		p.board.update(func() {
+			p.interrupt, p.anew, p.running = end, false, p.running && !p.anew
+			if p.paused { // since it was asked
+				end()
+			}
+		})
 		ended, err := p.once(ctx, session, f)
 		end()
 		if ended || err != nil {
@@ -199,23 +206,29 @@ func (p *progress) unpaused(ctx context.Context) bool {
 	}
 }
 
-// pause ends what p does and lets it wait, or go on.
-func (p *progress) pause(paused bool) {
+// pause ends what p does and lets it wait, or go on; it was said at a position, and nothing that was said before counts.
+func (p *progress) pause(paused bool, said Position) {
 	p.board.update(func() {
-		p.paused = paused
-		if paused && p.interrupt != nil {
-			p.interrupt()
+		if said <= p.said {
+			return
+		}
+		p.said = said
+		if p.paused != paused {
+			p.paused = paused
+			p.beginAnew()
 		}
 	})
 }
 
 // restart has p begin anew from what is stored.
-func (p *progress) restart() {
-	p.board.update(func() {
-		if p.interrupt != nil {
-			p.interrupt()
-		}
-	})
+func (p *progress) restart() { p.board.update(p.beginAnew) }
+
+// beginAnew is called under the board's lock.
+func (p *progress) beginAnew() {
+	p.anew, p.stopped = true, false
+	if p.interrupt != nil {
+		p.interrupt()
+	}
 }
 
 // backOff waits before the next try; it returns false when ctx ends.
@@ -233,17 +246,16 @@ func (p *progress) backOff(ctx context.Context, err error, failed Record) bool {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false
 	case <-retry:
 	case <-timer.C:
 	}
 	p.board.update(func() { p.waiting = false })
-	return true
+	return ctx.Err() == nil
 }
 
 // settled tells whether p has nothing to do in a log that ends at head. It is called under the board's lock.
 func (p *progress) settled(head Position) bool {
-	return !p.follows || p.stopped || p.paused || p.waiting || p.running && p.position >= head
+	return !p.follows || p.stopped || p.paused || p.waiting || p.running && !p.anew && p.position >= head
 }
 
 // state is p's word in a log that ends at head. It is called under the board's lock.

@@ -35,6 +35,11 @@ type heldRow[V any] struct {
 	dirty    bool
 }
 
+// newHeldRow is a row as an event at a position has made it; the zero value is none.
+func newHeldRow[V any](value V, position Position) heldRow[V] {
+	return heldRow[V]{value: value, exists: !reflect.ValueOf(&value).Elem().IsZero(), position: position, dirty: true}
+}
+
 // heldRows bounds what a projector keeps in memory between steps.
 const heldRows = 10_000
 
@@ -141,7 +146,10 @@ func (p *projector[V, E]) together(ctx context.Context, records []Record, to Pos
 			break
 		}
 	}
-	return errors.Join(p.commit(ctx, records, to), stopped)
+	if err := p.commit(ctx, records, to); err != nil {
+		return err
+	}
+	return stopped
 }
 
 // route decodes records and finds out where they go.
@@ -205,17 +213,17 @@ func (p *projector[V, E]) hold(ctx context.Context, keys []string) error {
 // apply folds one event into each of the rows it goes to, and parks it for those that cannot take it. A *recordError says that
 // this is one row too many; nothing has changed then.
 func (p *projector[V, E]) apply(ctx context.Context, r routed[E]) error {
-	var keys []string
 	stream := lost(r.Stream)
-	if r.fault == nil && !p.holds(stream) {
+	if p.holds(stream) {
+		p.park(stream, r.Record, nil)
+		return nil
+	}
+	var keys []string
+	if r.fault == nil {
 		var err error
 		if keys, r.fault, err = p.targets(ctx, r); err != nil {
 			return err
 		}
-	}
-	if p.holds(stream) {
-		p.park(stream, r.Record, nil)
-		return nil
 	}
 	if r.fault != nil {
 		if p.full(1) {
@@ -252,17 +260,26 @@ func (p *projector[V, E]) apply(ctx context.Context, r routed[E]) error {
 // evolved is a row after an event; fault is that the projection cannot tell.
 func (p *projector[V, E]) evolved(key string, r Recorded[E]) (next V, fault, err error) {
 	row := p.rows[key]
-	if row.data != nil {
-		if row.value, err = decodeRow[V](p.view.ref.Name, Row{Key: key, Data: row.data}); err != nil {
-			return next, nil, err
-		}
-		row.data = nil
+	if err := p.decode(key, row); err != nil {
+		return next, nil, err
 	}
 	fault = guard(func() error { next = p.projection.Evolve(row.value, r); return nil })
 	if fault != nil {
 		fault = fmt.Errorf("evolve row %s: %w", key, fault)
 	}
 	return next, fault, nil
+}
+
+// decode makes the value of a row that is held as it was stored.
+func (p *projector[V, E]) decode(key string, row *heldRow[V]) (err error) {
+	if row.data == nil {
+		return nil
+	}
+	row.value, err = decodeRow[V](p.view.ref.Name, Row{Key: key, Data: row.data})
+	if err == nil {
+		row.data = nil
+	}
+	return err
 }
 
 // targets returns the rows that an event goes to, each once. Where it goes to all rows with a value, nobody knows whether those
@@ -291,15 +308,14 @@ func (p *projector[V, E]) targets(ctx context.Context, r routed[E]) (keys []stri
 
 func (p *projector[V, E]) set(key string, next V, position Position) {
 	row := p.rows[key]
-	exists := !reflect.ValueOf(&next).Elem().IsZero()
-	if !exists && !row.exists { // nothing there, before and after; one that was removed keeps its place
+	changed := newHeldRow(next, position)
+	if !changed.exists && !row.exists { // nothing there, before and after; one that was removed keeps its place
 		return
 	}
 	if !row.dirty {
-		row.dirty = true
 		p.dirty = append(p.dirty, key)
 	}
-	row.value, row.exists, row.position = next, exists, position
+	*row = changed
 }
 
 // commit stores the changed rows, the mark, and what is parked. Of a record alone, a row that cannot be stored is parked.
@@ -311,7 +327,7 @@ func (p *projector[V, E]) commit(ctx context.Context, records []Record, to Posit
 	c := ViewCommit{View: p.view.ref, From: p.checkpoint.Position, Checkpoint: p.checkpoint.after(p.info, records, to)}
 	stored := p.dirty[:0]
 	for _, key := range p.dirty {
-		change, err := p.change(key)
+		change, err := p.change(key, *p.rows[key])
 		switch {
 		case err == nil:
 			c.Rows, stored = append(c.Rows, change), append(stored, key)
@@ -342,8 +358,8 @@ func (p *projector[V, E]) commit(ctx context.Context, records []Record, to Posit
 	return nil
 }
 
-func (p *projector[V, E]) change(key string) (change RowChange, err error) {
-	row := p.rows[key]
+// change is what is stored of a row.
+func (p *projector[V, E]) change(key string, row heldRow[V]) (change RowChange, err error) {
 	change.Row = Row{Key: key, Position: row.position}
 	if !row.exists {
 		return change, nil

@@ -10,39 +10,20 @@ func (p *projector[V, E]) controlled(ctx context.Context, record Record) error {
 		return err
 	}
 	if p.holds(c.Key) {
-		if err := p.retry(ctx, c, record.Position); err != nil {
+		err := p.retry(ctx, c, retrying{
+			page: func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error) {
+				return p.tx.ViewParkedRecords(ctx, p.view.ref, c.Key, after, limit)
+			},
+			record: p.tx.RecordAt,
+			again: func(ctx context.Context, parked Record, _ ParkedRecord) (fault, err error) {
+				return p.again(ctx, c.Key, parked, record.Position)
+			},
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return p.commit(ctx, []Record{record}, record.Position)
-}
-
-// retry folds what is parked of a key, up to the first record that fails, which is parked as it is now.
-func (p *projector[V, E]) retry(ctx context.Context, c control, at Position) error {
-	var done Position
-	var failed error
-	page := func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error) {
-		return p.tx.ViewParkedRecords(ctx, p.view.ref, c.Key, after, limit)
-	}
-	err := parkedRecords(ctx, page, func(parked ParkedRecord) (bool, error) {
-		if parked.Position != c.skips() {
-			record, err := p.tx.RecordAt(ctx, parked.Position)
-			if err != nil {
-				return false, err
-			}
-			if failed, err = p.again(ctx, c.Key, record, at); err != nil || failed != nil {
-				p.release(c.Key, done, false)
-				p.park(c.Key, record, failed)
-				return false, err
-			}
-		}
-		done = parked.Position
-		return true, nil
-	})
-	if err == nil && failed == nil {
-		p.release(c.Key, done, true)
-	}
-	return err
 }
 
 // again folds a parked record into the row that it was parked for, or into all of its rows where those were not known. It
@@ -63,27 +44,28 @@ func (p *projector[V, E]) again(ctx context.Context, key string, record Record, 
 	if err != nil || fault != nil {
 		return fault, err
 	}
-	before := map[string]heldRow[V]{}
+	next := map[string]V{}
 	for _, k := range keys {
 		if k != key && p.holds(k) {
-			p.park(k, record, nil)
 			continue
 		}
-		next, fault, err := p.evolved(k, r.Recorded)
+		value, fault, err := p.evolved(k, r.Recorded)
 		if err != nil {
 			return nil, err
 		}
-		row := p.rows[k]
-		before[k] = *row
 		if fault == nil {
-			p.set(k, next, at)
-			_, fault = p.change(k)
+			_, fault = p.change(k, newHeldRow(value, at))
 		}
 		if fault != nil {
-			for k, row := range before {
-				*p.rows[k] = row
-			}
 			return fault, nil
+		}
+		next[k] = value
+	}
+	for _, k := range keys {
+		if value, folded := next[k]; folded {
+			p.set(k, value, at)
+		} else {
+			p.park(k, record, nil)
 		}
 	}
 	return nil, nil
@@ -108,11 +90,8 @@ func (p *projector[V, E]) retargets(ctx context.Context, key string, r routed[E]
 				return nil, fault, nil
 			}
 			row := p.rows[key]
-			if row.data != nil {
-				if row.value, err = decodeRow[V](p.view.ref.Name, Row{Key: key, Data: row.data}); err != nil {
-					return nil, nil, err
-				}
-				row.data = nil
+			if err := p.decode(key, row); err != nil {
+				return nil, nil, err
 			}
 			if hit, fault = p.has(row, t.field, value); fault != nil {
 				return nil, fault, nil

@@ -69,6 +69,7 @@ func (p *reacting[E]) follow(ctx context.Context) error {
 	if err := state.Checkpoint.verify(ctx, p.store); err != nil {
 		return err
 	}
+	p.executor.notify() // a commit whose outcome nobody learned may have stored effects
 	p.stored = state.Checkpoint
 	err = p.load(func(after string, limit int) ([]ParkedKey, error) {
 		return p.store.PartParked(ctx, p.reactor.Name, after, limit)
@@ -123,20 +124,18 @@ func (p *reacting[E]) controlled(ctx context.Context, record Record) error {
 	if err != nil {
 		return err
 	}
-	page := func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error) {
-		return p.store.PartParkedRecords(ctx, p.reactor.Name, c.Key, after, limit)
-	}
-	failed := false
 	if p.holds(c.Key) {
-		err = parkedRecords(ctx, page, func(parked ParkedRecord) (bool, error) {
-			failed, err = p.again(ctx, c, parked.Position)
-			return !failed, err
+		err := p.retry(ctx, c, retrying{
+			page: func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error) {
+				return p.store.PartParkedRecords(ctx, p.reactor.Name, c.Key, after, limit)
+			},
+			record: func(ctx context.Context, position Position) (Record, error) { return recordAt(ctx, p.log, position) },
+			again: func(ctx context.Context, parked Record, _ ParkedRecord) (fault, err error) {
+				return p.again(ctx, c.Key, parked)
+			},
 		})
 		if err != nil {
 			return err
-		}
-		if !failed {
-			delete(p.keys, c.Key)
 		}
 	}
 	if err := p.executor.controlled(ctx, p.reactor.Name, c); err != nil {
@@ -145,25 +144,14 @@ func (p *reacting[E]) controlled(ctx context.Context, record Record) error {
 	return p.commit(ctx, nil, []Record{record}, record.Position)
 }
 
-// again reacts to a parked record, once, and tells whether that failed.
-func (p *reacting[E]) again(ctx context.Context, c control, position Position) (failed bool, err error) {
-	var effects []EffectChange
-	if position != c.skips() {
-		record, err := recordAt(ctx, p.log, position)
-		if err != nil {
-			return false, err
-		}
-		var fault error
-		if effects, fault, err = p.react(ctx, record, func(int) bool { return true }); err != nil {
-			return false, err
-		}
-		if fault != nil {
-			p.park(c.Key, record, fault)
-			return true, nil
-		}
+// again reacts to a parked record, once, and commits it.
+func (p *reacting[E]) again(ctx context.Context, key string, record Record) (fault, err error) {
+	effects, fault, err := p.react(ctx, record, func(int) bool { return true })
+	if err != nil || fault != nil {
+		return fault, err
 	}
-	p.release(c.Key, position, false)
-	return false, p.commit(ctx, effects, nil, p.stored.Position)
+	p.release(key, record.Position, false)
+	return nil, p.commit(ctx, effects, nil, p.stored.Position)
 }
 
 const defaultAttempts = 20

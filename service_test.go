@@ -269,9 +269,9 @@ func TestTask(t *testing.T) {
 		short := deed.Task{Name: "short", Run: func(context.Context, deed.Lease) error { once.Add(1); return nil }}
 		s := start(t, db, faulty, short)
 		want(t, "lease", <-running, deed.Lease{Part: "faulty", Token: 1})
-		part := s.part("faulty")
-		want(t, "state", part.State, deed.StateLive)
-		want(t, "error", part.Error, "")
+		part := s.part("faulty") // it has not run for long
+		want(t, "state", part.State, deed.StateRetrying)
+		want(t, "error", part.Error, "panic: bang")
 		s.settle() // which no task holds up
 		s.stop()
 		<-ended

@@ -73,11 +73,11 @@ func (v *TablesView) Select(ctx context.Context, after Position, sql string, arg
 			return nil, fmt.Errorf("select from %s: %w", v.ref.Name, err)
 		}
 	}
-	rows, _, err := v.store.QueryTables(ctx, v.ref, SQL(sql, args...), maxSelected)
+	parked, err := v.store.ViewParked(ctx, v.ref, "", 1) // before the rows: these have what is not parked any more
 	if err != nil {
 		return nil, fmt.Errorf("select from %s: %w", v.ref.Name, err)
 	}
-	parked, err := v.store.ViewParked(ctx, v.ref, "", 1)
+	rows, _, err := v.store.QueryTables(ctx, v.ref, SQL(sql, args...), maxSelected)
 	if err != nil {
 		return nil, fmt.Errorf("select from %s: %w", v.ref.Name, err)
 	}
@@ -126,7 +126,7 @@ func (p Tables[E]) install(s *Service) error {
 		parking: s.parking(kindTables, p.Name),
 	}
 	s.tables[p.Name] = rawView{store: store, ref: p.ref()}
-	s.keep(Async, rawView{ref: p.ref()}, projecting{progress: progress, open: run.open, fold: run.fold})
+	s.keep(Async, s.tables[p.Name], projecting{progress: progress, open: run.open, fold: run.fold})
 	s.model.Tables = append(s.model.Tables, PartModel{Name: p.Name, Version: p.ref().Version, Events: eventModels(p.Events)})
 	return nil
 }
@@ -238,7 +238,10 @@ func (p *tabler[E]) together(ctx context.Context, records []Record, to Position)
 		}
 		all = append(all, statements...)
 	}
-	return errors.Join(p.commit(ctx, all, records, to), stopped)
+	if err := p.commit(ctx, all, records, to); err != nil {
+		return err
+	}
+	return stopped
 }
 
 // statements are what a record comes to; fault is that the projection cannot tell.
@@ -298,49 +301,35 @@ func (p *tabler[E]) controlled(ctx context.Context, record Record) error {
 	if err != nil {
 		return err
 	}
-	page := func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error) {
-		return p.store.ViewParkedRecords(ctx, p.tables.ref(), c.Key, after, limit)
-	}
-	failed := false
 	if p.holds(c.Key) {
-		err := parkedRecords(ctx, page, func(parked ParkedRecord) (bool, error) {
-			var err error
-			failed, err = p.again(ctx, c, parked.Position)
-			return !failed, err
+		err := p.retry(ctx, c, retrying{
+			page: func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error) {
+				return p.store.ViewParkedRecords(ctx, p.tables.ref(), c.Key, after, limit)
+			},
+			record: func(ctx context.Context, position Position) (Record, error) { return recordAt(ctx, p.log, position) },
+			again: func(ctx context.Context, parked Record, _ ParkedRecord) (fault, err error) {
+				return p.again(ctx, c.Key, parked)
+			},
 		})
 		if err != nil {
 			return err
-		}
-		if !failed {
-			delete(p.keys, c.Key)
 		}
 	}
 	return p.commit(ctx, nil, []Record{record}, record.Position)
 }
 
-// again writes a parked record, and tells whether that failed.
-func (p *tabler[E]) again(ctx context.Context, c control, position Position) (failed bool, err error) {
-	var statements []Statement
-	var fault error
-	record := Record{}
-	if position != c.skips() {
-		if record, err = recordAt(ctx, p.log, position); err != nil {
-			return false, err
-		}
-		if statements, fault, err = p.statements(ctx, record); err != nil {
-			return false, err
-		}
+// again writes a parked record, and commits that.
+func (p *tabler[E]) again(ctx context.Context, key string, record Record) (fault, err error) {
+	statements, fault, err := p.statements(ctx, record)
+	if err != nil || fault != nil {
+		return fault, err
 	}
-	if fault == nil {
-		p.release(c.Key, position, false)
-		err := p.commit(ctx, statements, nil, p.checkpoint.Position)
-		var broken *StatementError
-		if !errors.As(err, &broken) {
-			return false, err
-		}
+	p.release(key, record.Position, false)
+	err = p.commit(ctx, statements, nil, p.checkpoint.Position)
+	var broken *StatementError
+	if errors.As(err, &broken) {
 		p.forget()
-		fault = broken
+		return broken, nil
 	}
-	p.park(c.Key, record, fault)
-	return true, nil
+	return nil, err
 }

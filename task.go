@@ -3,6 +3,7 @@ package deed
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Task is a loop of another package that a service keeps going: a relay, retention, verification.
@@ -31,8 +32,15 @@ func (t Task) install(s *Service) error {
 	progress := s.board.add(t.Name, kindTask, 1)
 	progress.follows = false
 	s.loops = append(s.loops, loop{progress, func(ctx context.Context) error {
-		s.board.update(func() { progress.running, progress.err, progress.attempts = true, nil, 0 })
-		return guard(func() error { return t.Run(ctx, Lease{Part: t.Name, Token: 1}) })
+		well := func() { s.board.update(func() { progress.err, progress.attempts = nil, 0 }) }
+		s.board.update(func() { progress.running = true })
+		lasts := time.AfterFunc(lastRetry, well) // what fails sooner has not gone well since the last time
+		defer lasts.Stop()
+		err := guard(func() error { return t.Run(ctx, Lease{Part: t.Name, Token: 1}) })
+		if err == nil || ctx.Err() != nil {
+			well()
+		}
+		return err
 	}})
 	s.model.Tasks = append(s.model.Tasks, t.Name)
 	return nil

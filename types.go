@@ -17,6 +17,27 @@ func (identityCodec) Encode(_ context.Context, _ StreamID, e NewEvent) (NewEvent
 func (identityCodec) Decode(_ context.Context, r Record) (Record, error) { return r, nil }
 func (identityCodec) Tag(tag string) string                              { return tag }
 
+// guardedCodec is somebody's codec, whose panics are errors. Tag has none to return: who calls it is guarded.
+type guardedCodec struct{ Codec }
+
+// guardCodec is c as everybody here uses it; where there is none, data and tags are as they are.
+func guardCodec(c Codec) Codec {
+	if c == nil {
+		return identityCodec{}
+	}
+	return guardedCodec{c}
+}
+
+func (c guardedCodec) Encode(ctx context.Context, stream StreamID, e NewEvent) (encoded NewEvent, err error) {
+	err = guard(func() (err error) { encoded, err = c.Codec.Encode(ctx, stream, e); return err })
+	return encoded, err
+}
+
+func (c guardedCodec) Decode(ctx context.Context, r Record) (decoded Record, err error) {
+	err = guard(func() (err error) { decoded, err = c.Codec.Decode(ctx, r); return err })
+	return decoded, err
+}
+
 func codecTags(c Codec, tags []string) []string {
 	if len(tags) == 0 {
 		return nil
@@ -168,7 +189,8 @@ func (t commandTypes[C]) decode(name string, body []byte) (C, error) {
 	if !ok {
 		return none, fmt.Errorf("command %q: %w", name, ErrNotFound)
 	}
-	v, err := decodeStrict(body, typ)
+	var v reflect.Value
+	err := guard(func() (err error) { v, err = decodeStrict(body, typ); return err })
 	if err != nil {
 		return none, err
 	}

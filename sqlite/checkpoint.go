@@ -2,10 +2,12 @@ package sqlite
 
 import (
 	"errors"
-	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"github.com/deed-es/deed"
 )
 
 const (
@@ -47,7 +49,7 @@ func (w *writer) checkpoint() {
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			w.log.Error("a checkpoint failed", "error", fmt.Sprint(r))
+			w.log.Error("a checkpoint failed", "store", w.store, "error", &deed.PanicError{Value: r, Stack: debug.Stack()})
 			w.abandon()
 		}
 	}()
@@ -61,7 +63,7 @@ func (w *writer) checkpoint() {
 	_ = c.BusyTimeout(busyTimeout)
 	c.wal.next = c.wal.pages + c.wal.every
 	if err != nil && !errors.Is(err, sqlite3.BUSY) {
-		w.log.Warn("a checkpoint failed", "error", err)
+		w.log.Warn("a checkpoint failed", "store", w.store, "error", explained(err))
 		w.abandon() // what a failed flush leaves is settled when the database is opened again
 	}
 }

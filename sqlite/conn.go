@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,13 +35,11 @@ type file struct {
 }
 
 func (f file) open() (*conn, error) {
-	name, flags := f.path, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE
-	switch {
-	case f.path == "":
-		name = ":memory:"
-	case f.below.vfs != "":
-		u := url.URL{Scheme: "file", OmitHost: true, Path: f.path, RawQuery: url.Values{"vfs": {f.below.vfs}}.Encode()}
-		name, flags = u.String(), flags|sqlite3.OPEN_URI
+	name, flags := ":memory:", sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI
+	if f.path != "" {
+		registerSpace()
+		u := url.URL{Scheme: "file", OmitHost: true, Path: f.path, RawQuery: url.Values{"vfs": {cmp.Or(f.below.vfs, spaceVFS)}}.Encode()}
+		name = u.String()
 	}
 	if f.readOnly {
 		flags &^= sqlite3.OPEN_CREATE

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"runtime/debug"
 	"time"
 
 	"github.com/deed-es/deed"
@@ -32,11 +33,22 @@ func (t *groupTold) flush(l ledger) {
 	t.since = time.Now()
 }
 
-// end tells how the group ended.
-func (t *groupTold) end(err error) {
+// tell tells how the group ended. An observer that panics hurts nobody but itself.
+func (w *writer) tell(t *groupTold, err error) {
 	if t == nil {
 		return
 	}
+	defer func() {
+		if r := recover(); r != nil && !w.appalled {
+			w.appalled = true
+			panicked := &deed.PanicError{Value: r, Stack: debug.Stack()}
+			w.log.Error("an observer panicked, which is said once", "error", panicked, "stack", string(panicked.Stack))
+		}
+	}()
+	t.end(err)
+}
+
+func (t *groupTold) end(err error) {
 	if since := time.Since(t.since); t.flushing {
 		t.group.Flush = since
 	} else {

@@ -73,7 +73,8 @@ func (f file) settle() error {
 
 // make makes the database where there is none, under another name until it is whole: the power may fail at any moment, and
 // what SQLite would put it right with, a journal beside it, may not be found then (see syncDir).
-func (f file) make(keep kept) error {
+func (f file) make(keep kept) (err error) {
+	defer func() { err = explained(err) }()
 	disk := f.below.disk()
 	if f.path == "" {
 		return nil

@@ -62,15 +62,18 @@ type sqlite3Authorizer = func(action sqlite3.AuthorizerActionCode, name3rd, name
 
 // allows is what statements of the view's projection may do: nothing to transactions, other files and settings, and nothing to
 // tables that are not the view's.
-func (v *storedView) allows(action sqlite3.AuthorizerActionCode, name, _, _, _ string) sqlite3.AuthorizerReturnCode {
+func (v *storedView) allows(action sqlite3.AuthorizerActionCode, name, table, _, _ string) sqlite3.AuthorizerReturnCode {
 	own := strings.HasPrefix(name, v.prefix())
 	switch action {
 	case sqlite3.AUTH_TRANSACTION, sqlite3.AUTH_SAVEPOINT, sqlite3.AUTH_ATTACH, sqlite3.AUTH_DETACH, sqlite3.AUTH_PRAGMA,
-		sqlite3.AUTH_ALTER_TABLE, sqlite3.AUTH_ANALYZE:
-		return sqlite3.AUTH_DENY
-	case sqlite3.AUTH_CREATE_TABLE, sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_CREATE_VIEW, sqlite3.AUTH_CREATE_INDEX, sqlite3.AUTH_CREATE_TRIGGER,
+		sqlite3.AUTH_ALTER_TABLE, sqlite3.AUTH_ANALYZE,
 		sqlite3.AUTH_CREATE_TEMP_TABLE, sqlite3.AUTH_CREATE_TEMP_VIEW, sqlite3.AUTH_CREATE_TEMP_INDEX, sqlite3.AUTH_CREATE_TEMP_TRIGGER:
+		return sqlite3.AUTH_DENY // what is temporary is the connection's, and gone with it
+	case sqlite3.AUTH_CREATE_TABLE, sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_CREATE_VIEW, sqlite3.AUTH_CREATE_INDEX, sqlite3.AUTH_CREATE_TRIGGER:
 		if !own && !strings.HasPrefix(name, "sqlite_autoindex_") {
+			return sqlite3.AUTH_DENY
+		}
+		if on := action == sqlite3.AUTH_CREATE_INDEX || action == sqlite3.AUTH_CREATE_TRIGGER; on && !strings.HasPrefix(table, v.prefix()) {
 			return sqlite3.AUTH_DENY
 		}
 	}
@@ -95,6 +98,9 @@ func (v *storedView) execute(c *conn, statements []deed.Statement) (refusal, fai
 		}
 		if !isFault(err) {
 			return fail(err)
+		}
+		if c.GetAutocommit() { // it has rolled back more than itself
+			return fail(&deed.StatementError{Index: i, Err: err})
 		}
 		if undo := c.Exec("ROLLBACK TO statements; RELEASE statements"); undo != nil {
 			return fail(undo)

@@ -43,5 +43,5 @@ func TestASmallDiskIsGotOver(t *testing.T) {
 			}
 		}
 	}
-	outgrow(t, dir, ballast("first"), ballast("second"))
+	outgrow(t, dir, syscall.ENOSPC, ballast("first"), ballast("second"))
 }

@@ -62,16 +62,18 @@ func TestAFileSizeLimitIsGotOver(t *testing.T) {
 		}
 	}
 	set(5 << 20)
-	outgrow(t, dir, func() { set(8 << 20) }, func() { set(limit.Cur) })
+	outgrow(t, dir, nil, func() { set(8 << 20) }, func() { set(limit.Cur) })
 }
 
 // outgrow fills the disk under a log with events, gets more room, fills that with rows of a view, and gets more room again.
-// All the while what is acknowledged is there, what is refused is not, and the log is never opened again.
-func outgrow(t *testing.T, dir string, moreRoom, stillMore func()) {
+// All the while what is acknowledged is there, what is refused is not, and the log is never opened again. Errors and messages
+// name the cause, where one is given.
+func outgrow(t *testing.T, dir string, cause error, moreRoom, stillMore func()) {
 	t.Helper()
 	path := filepath.Join(dir, "log.db")
-	db := opened(t, path, nil)
-	full := &fullDisk{T: t, db: db, told: map[string]int{}}
+	logged := &said{}
+	db := opened(t, path, &sqlite.Options{Logger: logged.logger()})
+	full := &fullDisk{T: t, db: db, cause: cause, told: map[string]int{}}
 	full.project()
 	full.append()
 	full.stopProjecting()
@@ -93,6 +95,9 @@ func outgrow(t *testing.T, dir string, moreRoom, stillMore func()) {
 	if err := full.db.CheckIntegrity(t.Context()); err != nil {
 		t.Error(err)
 	}
+	if all := logged.text(); cause != nil && (!strings.Contains(all, "a commit failed") || !strings.Contains(all, cause.Error())) {
+		t.Errorf("of %v the log says\n%s", cause, all)
+	}
 	for _, text := range slices.Sorted(maps.Keys(full.told)) {
 		t.Logf("%4d times: %s", full.told[text], text)
 	}
@@ -101,12 +106,13 @@ func outgrow(t *testing.T, dir string, moreRoom, stillMore func()) {
 // fullDisk is what is done to a log on a disk that becomes full.
 type fullDisk struct {
 	*testing.T
-	db   *sqlite.DB
-	mu   sync.Mutex
-	asks []*asked
-	told map[string]int // what errors said
-	rows int            // committed
-	end  func()
+	db    *sqlite.DB
+	cause error // of all errors; nil: not known
+	mu    sync.Mutex
+	asks  []*asked
+	told  map[string]int // what errors said
+	rows  int            // committed
+	end   func()
 }
 
 func (d *fullDisk) tell(err error) {
@@ -115,6 +121,9 @@ func (d *fullDisk) tell(err error) {
 	d.told[err.Error()]++
 	if errors.Is(err, deed.ErrConflict) || errors.Is(err, deed.ErrClosed) || errors.Is(err, context.DeadlineExceeded) {
 		d.Errorf("a full disk is answered with: %v", err)
+	}
+	if d.cause != nil && !errors.Is(err, d.cause) {
+		d.Errorf("%v does not say %v", err, d.cause)
 	}
 }
 

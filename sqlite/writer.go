@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +37,7 @@ type writer struct {
 	log      *slog.Logger
 	store    string // what it is called to observers
 	observer *atomic.Pointer[deed.Observer]
+	appalled bool                  // an observer has panicked, which is logged once
 	open     func() (*conn, error) // a new connection after a failure; nil: the connection is all there is
 	there    func() error          // whether the files are where they were when they were opened
 	readers  *pool                 // who reads beside it
@@ -88,17 +90,24 @@ func (w *writer) write(group []*job) {
 		w.abandon()
 	}
 	release()
+	if failure == nil {
+		return
+	}
+	log := w.log.With("store", w.store, "batches", len(group), "error", failure)
+	var panicked *deed.PanicError
+	if errors.As(failure, &panicked) {
+		log = log.With("stack", string(panicked.Stack))
+	}
 	var before *beginError
 	switch {
-	case failure == nil:
 	case unknown:
-		w.log.Error("a commit failed; its outcome is unknown", "error", failure, "batches", len(group))
+		log.Error("a commit failed; its outcome is unknown")
 		answer(group, fmt.Errorf("%w: %w", deed.ErrUnknown, failure))
 	case errors.As(failure, &before):
-		w.log.Error("a transaction could not begin", "error", failure, "batches", len(group))
+		log.Error("a transaction could not begin")
 		answer(group, failure)
 	case len(group) == 1:
-		w.log.Error("a write failed and was rolled back", "error", failure)
+		log.Error("a write failed and was rolled back")
 		group[0].answer(failure)
 	default:
 		half := len(group) / 2
@@ -129,13 +138,17 @@ func (e *beginError) Unwrap() []error {
 // attempt runs the group's transaction once. With a failure nobody is answered; unknown tells that the transaction may be
 // stored all the same.
 func (w *writer) attempt(group []*job) (failure error, unknown bool) {
-	committing, told := false, w.observe(len(group))
+	begun, committing, told := false, false, w.observe(len(group))
 	defer func() {
-		defer func() { told.end(failure) }()
-		if r := recover(); r != nil { // SQLite ran out of memory, which its driver reports by a panic
+		if r := recover(); r != nil { // the clock, a codec under an inline projection, or SQLite, which ran out of memory
+			failure, unknown = &deed.PanicError{Value: r, Stack: debug.Stack()}, committing
+			if !begun {
+				failure = &beginError{failure}
+			}
 			w.abandon()
-			failure, unknown = fmt.Errorf("sqlite gave up: %v", r), committing
 		}
+		failure = explained(failure)
+		w.tell(told, failure)
 	}()
 	c := w.conn
 	if err := c.query("BEGIN IMMEDIATE").exec(); err != nil {
@@ -143,6 +156,7 @@ func (w *writer) attempt(group []*job) (failure error, unknown bool) {
 		return &beginError{err}, false
 	}
 	w.ledger.begin()
+	begun = true
 	for _, j := range group {
 		refusal, err := j.task.apply(c)
 		if err != nil {
@@ -198,7 +212,7 @@ func (w *writer) abandon() {
 			_ = w.conn.query("ROLLBACK").exec()
 		}
 		if err := w.ledger.reload(w.conn); err != nil {
-			w.log.Error("could not read the log again", "error", err)
+			w.log.Error("could not read the log again", "store", w.store, "error", err)
 		}
 		return
 	}
@@ -218,7 +232,7 @@ func (w *writer) recover() bool {
 			}
 			c.close()
 		}
-		w.log.Error("could not open the database again", "error", err)
+		w.log.Error("could not open the database again", "store", w.store, "error", explained(err))
 		select {
 		case <-w.stop:
 			return false
