@@ -82,11 +82,11 @@ func (p *projector[V, E]) foldInline(ctx context.Context, tx ViewTx, from Checkp
 func (p *projector[V, E]) watchInline(ctx context.Context) error {
 	engine := p.log.(Engine)
 	for ctx.Err() == nil {
-		checkpoint, err := p.open(ctx)
+		head, err := engine.Head(ctx) // first: a view that goes with the log is not behind what the head was
 		if err != nil {
 			return err
 		}
-		head, err := engine.Head(ctx)
+		checkpoint, err := p.open(ctx)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package deed_test
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/deed-es/deed"
@@ -70,16 +71,16 @@ func TestProjection(t *testing.T) {
 	})
 	t.Run("is made anew for a raised version, and only then", func(t *testing.T) {
 		file := inFile(t)
-		folded := 0
+		var folded atomic.Int64 // an Inline projection folds in the engine too
 		counting := lines
 		counting.Evolve = func(l line, r deed.Recorded[deed.Event]) line {
-			folded++
+			folded.Add(1)
 			return l.evolve(r)
 		}
 		raised := counting
 		raised.Version = 2
 		raised.Evolve = func(l line, r deed.Recorded[deed.Event]) line {
-			folded++
+			folded.Add(1)
 			l.Payments += 100
 			return l.evolve(r)
 		}
@@ -90,7 +91,7 @@ func TestProjection(t *testing.T) {
 			folded int
 			row    line
 		}{{counting, 2, line{"ann", 5, 1}}, {counting, 0, line{"ann", 5, 1}}, {raised, 2, line{"ann", 5, 201}}, {raised, 0, line{"ann", 5, 201}}, {indexed, 2, line{"ann", 5, 201}}} {
-			folded = 0
+			folded.Store(0)
 			file.served([]deed.Part{accounts, c.p}, func(s *running, db *sqlite.DB) {
 				if head, _ := s.Head(bounded(t)); head == 0 {
 					s.send(accounts.Send("1", open{"ann"}), accounts.Send("1", pay{5}))
@@ -99,7 +100,7 @@ func TestProjection(t *testing.T) {
 				row, err := c.p.View(db).Get(bounded(t), "1", 2)
 				must(t, err)
 				want(t, "row", row, c.row)
-				want(t, "events folded", folded, c.folded)
+				want(t, "events folded", int(folded.Load()), c.folded)
 			})
 		}
 	})

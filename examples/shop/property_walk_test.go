@@ -46,7 +46,7 @@ func newWalk(t *testing.T, seed uint64) *walk {
 	w.service, err = deed.NewService(deed.Config{Store: db, Views: db},
 		users.Decider, users.View, users.HistoryView, users.Welcoming(users.WelcomeDelay),
 		customers.Decider, customers.Addressing, customers.OverviewView, customers.FormView,
-		orders.Decider, orders.Placement, orders.View, orders.RequestView, orders.Confirmation,
+		orders.Decider, orders.Placement, orders.View, orders.RequestView, orders.Text, orders.Confirmation,
 		rates.Reactor(&market{}),
 		analysis.Classification, analysis.ClassificationsView, analysis.ReportView,
 		campaigns.Decider, campaigns.Mailing, campaigns.View,
