@@ -10,7 +10,7 @@ import (
 )
 
 // A reactor touches the outside world. What fails is tried again with the same id, by which the other side can tell a
-// repetition; deed.Permanent would stop it instead.
+// repetition; deed.Permanent would park it instead.
 func ExampleReactor() {
 	attempts := 0
 	mail := func(to, id string) error {

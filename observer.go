@@ -18,7 +18,7 @@ type Operation struct {
 	Kind    string   // one of the Op words
 	Part    string   // name of the projection, process or reactor; of an effect, who wanted it
 	Stream  StreamID // what a command, append or effect is for; of an append to several the first
-	Type    string   // of the command, or of the event reacted to; of a step "projection" or "process"
+	Type    string   // of the command, or of the event reacted to; of a step "projection", "tables" or "process"
 	Events  int      // how many an append stores
 	Records []Record // what a step or reaction is about
 }

@@ -22,7 +22,7 @@ type PartStatus struct {
 	Position Position
 	Lag      Position      // positions between it and the head
 	Behind   time.Duration // how long ago the oldest event that it has not handled was recorded; 0 if there is none
-	Ready    bool          // not stopped and, for projections, at most MaxLag behind
+	Ready    bool          // neither stopped, paused nor off and, for projections and tables, at most MaxLag behind
 	Parked   int           // keys that are held back, see Control.Parked
 	Attempts int           // tries that failed since something last went well
 	Error    string        // of the last try that failed; empty if it went well
@@ -47,7 +47,7 @@ const (
 	// StateRetrying: the last try failed for a reason that may pass; Error says which.
 	StateRetrying = "retrying"
 	// StateStopped: a record cannot be handled; Error says which and why. The part goes on when the service is started
-	// with that mended.
+	// with that mended, or when it is paused and resumed.
 	StateStopped = "stopped"
 	// StatePaused: somebody has said that it is to wait; see Control.Resume.
 	StatePaused = "paused"
@@ -112,9 +112,18 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 		if limit == 0 {
 			limit = defaultMaxLag
 		}
-		part.Ready = part.State != StateStopped && part.State != StateOff && part.State != StatePaused && (part.Kind != kindProjection && part.Kind != kindTables || part.Behind <= limit)
+		part.Ready = part.ready(limit)
 	}
 	return status, nil
+}
+
+// ready tells whether the part does its work, and a view is not too far behind.
+func (p PartStatus) ready(limit time.Duration) bool {
+	switch p.State {
+	case StateStopped, StateOff, StatePaused:
+		return false
+	}
+	return p.Kind != kindProjection && p.Kind != kindTables || p.Behind <= limit
 }
 
 // behind is how long ago the oldest event after a part's position was recorded.

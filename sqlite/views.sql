@@ -1,5 +1,5 @@
 -- Views, which can be built anew from the log at any time: those of the views' database, and in the log's own database the
--- inline ones. A view has a table of its own, view_ID, made by viewtable.go, or tables that its projection makes, tables_ID_NAME.
+-- inline ones. A view has a table of its own, view_ID, made by viewtable.go, or tables that its projection makes, tID_NAME.
 
 CREATE TABLE views (
 	id          INTEGER PRIMARY KEY AUTOINCREMENT, -- never given out twice: it names the view's table
