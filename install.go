@@ -135,7 +135,13 @@ func (p *projector[V, E]) loops(view rawView) projecting {
 	}
 	inner := *p // the engine folds in its own time, and what it has folded is not there before its commit
 	inner.progress = unwatched(p.progress)
-	return projecting{progress: p.progress, open: p.openView, fold: p.fold, watch: p.watchInline, inline: inner.foldInline}
+	inline := func(ctx context.Context, tx ViewTx, from Checkpoint, records []Record, to Position) (stopped bool, err error) {
+		if p.progress.hasStopped() { // until the loop goes on: what a status says is to be so
+			return true, nil
+		}
+		return inner.foldInline(ctx, tx, from, records, to)
+	}
+	return projecting{progress: p.progress, open: p.openView, fold: p.fold, watch: p.watchInline, inline: inline}
 }
 
 // keep has a projection's rows opened and kept up to date.

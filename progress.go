@@ -90,6 +90,12 @@ func (p *progress) stop(err error, record Record) {
 	logger.Error("a part stopped at a record that it cannot handle", "error", err)
 }
 
+func (p *progress) hasStopped() bool {
+	p.board.mu.Lock()
+	defer p.board.mu.Unlock()
+	return p.stopped
+}
+
 // about is a logger that says of which part, and of which record where one is known.
 func (p *progress) about(r Record) *slog.Logger {
 	logger := p.board.logger.With("kind", p.kind, "part", p.name)

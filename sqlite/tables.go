@@ -93,6 +93,9 @@ func (v *storedView) execute(c *conn, statements []deed.Statement) (refusal, fai
 	}
 	for i := range statements {
 		err := v.executeOne(c, &statements[i])
+		if err == nil && i == len(statements)-1 {
+			err = dangling(c)
+		}
 		if err == nil {
 			continue
 		}
@@ -108,6 +111,15 @@ func (v *storedView) execute(c *conn, statements []deed.Statement) (refusal, fai
 		return refuse(&deed.StatementError{Index: i, Err: err})
 	}
 	return nil, c.Exec("RELEASE statements")
+}
+
+// dangling refuses foreign keys that are to be checked at the commit, and would fail it: that is the commit of others too.
+func dangling(c *conn) error {
+	n, _, err := c.Status(sqlite3.DBSTATUS_DEFERRED_FKS, false)
+	if err == nil && n > 0 {
+		err = errors.New("a foreign key names a row that is not there")
+	}
+	return err
 }
 
 func (v *storedView) executeOne(c *conn, s *deed.Statement) error {
@@ -188,24 +200,30 @@ func (v *storedView) makeTables(c *conn, create []string) (refusal, failure erro
 	return refusal, failure
 }
 
-// dropTables drops them again. What a virtual table keeps goes with it.
+// dropTables drops them again. What a virtual table keeps goes with it. The others are emptied first: a row may name another,
+// and no table can be dropped before those that name its rows.
 func (v *storedView) dropTables(c *conn) error {
-	for _, kind := range []string{"VIEW", "VIRTUAL", "TABLE"} {
-		names, err := v.tableNames(c, kind)
+	if err := c.Exec("PRAGMA defer_foreign_keys=ON"); err != nil {
+		return err
+	}
+	for _, step := range []struct{ kind, sql string }{
+		{"TRIGGER", "DROP TRIGGER IF EXISTS "},
+		{"VIEW", "DROP VIEW IF EXISTS "},
+		{"VIRTUAL", "DROP TABLE IF EXISTS "},
+		{"TABLE", "DELETE FROM "},
+		{"TABLE", "DROP TABLE IF EXISTS "},
+	} {
+		names, err := v.tableNames(c, step.kind)
 		if err != nil {
 			return err
 		}
-		what := "TABLE"
-		if kind == "VIEW" {
-			what = kind
-		}
 		for _, name := range names {
-			if err := c.Exec("DROP " + what + " IF EXISTS " + sqlite3.QuoteIdentifier(name)); err != nil {
+			if err := c.Exec(step.sql + sqlite3.QuoteIdentifier(name)); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return c.Exec("PRAGMA defer_foreign_keys=OFF")
 }
 
 func (v *storedView) tableNames(c *conn, kind string) (names []string, err error) {

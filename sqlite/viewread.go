@@ -255,15 +255,21 @@ func (s *views) lookViews(ctx context.Context, ref deed.ViewRef, f func(*conn, *
 	if err := s.db.usable(ctx); err != nil {
 		return err
 	}
+	var at deed.Position
 	err := s.readers.with(ctx, func(c *conn) error {
 		return c.within(ctx, func() error {
 			v, err := findView(c, ref)
 			if err != nil {
 				return err
 			}
+			at = v.position
 			return f(c, v)
 		})
 	})
+	if s == &s.db.inline && s.writer != nil && at > deed.Position(s.db.head.Load()) {
+		s.writer.known.Lock() // a group is stored that is not known yet: a view never seems further than the log
+		defer s.writer.known.Unlock()
+	}
 	if s.db.options.ReadOnly && errors.Is(err, fs.ErrNotExist) {
 		return errNoView(ref)
 	}

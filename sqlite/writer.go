@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,7 @@ type writer struct {
 	open     func() (*conn, error) // a new connection after a failure; nil: the connection is all there is
 	there    func() error          // whether the files are where they were when they were opened
 	readers  *pool                 // who reads beside it
+	known    sync.Mutex            // held while a group is committed and made known
 	shared   *pool                 // in memory: the connection is borrowed from here for each group
 	conn     *conn
 	ended    chan struct{}
@@ -175,14 +177,24 @@ func (w *writer) attempt(group []*job) (failure error, unknown bool) {
 	}
 	committing = true
 	told.flush(w.ledger)
-	if err := c.query("COMMIT").exec(); err != nil {
+	if err := w.commit(c); err != nil {
 		return err, true
 	}
-	w.ledger.commit()
 	for _, j := range group {
 		j.done <- struct{}{}
 	}
 	return nil, false
+}
+
+// commit makes the group durable and known, as one thing to who looks while holding known.
+func (w *writer) commit(c *conn) error {
+	w.known.Lock()
+	defer w.known.Unlock()
+	if err := c.query("COMMIT").exec(); err != nil {
+		return err
+	}
+	w.ledger.commit()
+	return nil
 }
 
 // borrow takes the connection from the readers, where it is theirs too, and returns how to give it back.

@@ -342,6 +342,9 @@ func (b *inlineBed) looking(t *tally, done <-chan struct{}) error {
 		if err != nil {
 			return err
 		}
+		if head, err := b.store.Head(b.ctx); err != nil || head < at {
+			return fmt.Errorf("the view is at %d, and the log at %d: %w", at, head, err)
+		}
 		for _, row := range rows {
 			if strings.Contains(string(row.Data), "bad") || row.Position > at {
 				return fmt.Errorf("at %d there is the row %s of %d", at, row.Data, row.Position)
