@@ -134,7 +134,8 @@ type ParkedRecord struct {
 }
 
 // ParkedKey is a key that a part holds back: the first of its records that failed, and how many are parked in all. A key that
-// begins with "/" is that of a stream, with the slash in front, whose records go to keys that are not known.
+// begins with "/" is that of a stream, with the slash in front, whose records go to keys that are not known; "//" holds nothing
+// back, and is where a process of a raised version keeps what the old one had parked until it has come there.
 type ParkedKey struct {
 	Key string
 	ParkedRecord

@@ -21,7 +21,7 @@ type liveStore interface {
 }
 
 func newLiveView[V any, E Event](run *projector[V, E], log Reader) *liveView[V, E] {
-	l := &liveView[V, E]{memoryViews: newMemoryViews(), run: run, turn: make(chan struct{}, 1)}
+	l := &liveView[V, E]{memoryViews: newMemoryViews(run.now), run: run, turn: make(chan struct{}, 1)}
 	run.log, run.view.store = log, l.memoryViews
 	if engine, ok := log.(Engine); ok {
 		run.info = engine.Info()

@@ -13,6 +13,7 @@ import (
 
 // memoryViews keeps the rows of views in memory, for as long as they are wanted. Lists look at all rows.
 type memoryViews struct {
+	now   func() time.Time
 	mu    sync.Mutex
 	views map[ViewRef]*memoryView
 }
@@ -26,7 +27,9 @@ type memoryView struct {
 	parked     map[string][]ParkedRecord
 }
 
-func newMemoryViews() *memoryViews { return &memoryViews{views: map[ViewRef]*memoryView{}} }
+func newMemoryViews(now func() time.Time) *memoryViews {
+	return &memoryViews{now: now, views: map[ViewRef]*memoryView{}}
+}
 
 func (m *memoryViews) OpenView(_ context.Context, spec ViewSpec) (Checkpoint, error) {
 	m.mu.Lock()
@@ -66,7 +69,7 @@ func (m *memoryViews) CommitView(_ context.Context, c ViewCommit) error {
 		for _, r := range c.Rows {
 			delete(v.removed, r.Key)
 			if r.Data == nil {
-				v.removed[r.Key] = time.Now()
+				v.removed[r.Key] = m.now()
 			}
 			v.rows[r.Key] = r
 		}

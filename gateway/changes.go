@@ -39,7 +39,7 @@ func (g *Gateway) changes(c *Call) error {
 	if err != nil {
 		return err
 	}
-	ctx, end, err := c.follow()
+	ctx, end, err := c.Follow()
 	if err != nil {
 		return err
 	}

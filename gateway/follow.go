@@ -85,8 +85,10 @@ func gather[T any](f *follower, in <-chan T, add func(T)) bool {
 	return true
 }
 
-// follow counts the call among those that follow, and returns a context that ends with the client or the gateway.
-func (c *Call) follow() (context.Context, context.CancelFunc, error) {
+// Follow is for a route that sends for as long as somebody listens: it counts the call among those that follow, at most
+// Options.MaxFollowers, and returns a context that ends with the client or when the gateway stops, and what is to be called in
+// the end. Context's bound does not hold for it, nor does the server's: the route bounds each write itself.
+func (c *Call) Follow() (context.Context, context.CancelFunc, error) {
 	g := c.gateway
 	if g.followers.Add(1) > int64(g.options.MaxFollowers) {
 		g.followers.Add(-1)
@@ -95,11 +97,6 @@ func (c *Call) follow() (context.Context, context.CancelFunc, error) {
 	ctx, cancel := g.untilStop(c.Request.Context())
 	return ctx, sync.OnceFunc(func() { cancel(); g.followers.Add(-1) }), nil
 }
-
-// Follow is for a route that sends for as long as somebody listens: it counts the call among those that follow, at most
-// Options.MaxFollowers, and returns a context that ends with the client or when the gateway stops, and what is to be called in
-// the end. Context's bound does not hold for it, nor does the server's: the route bounds each write itself.
-func (c *Call) Follow() (context.Context, context.CancelFunc, error) { return c.follow() }
 
 // safely calls f, a panic of which becomes an error: in a goroutine of its own it would end the process.
 func safely(f func() error) (err error) {

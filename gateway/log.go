@@ -118,7 +118,7 @@ func (g *Gateway) log(c *Call) error {
 	if !q.Follow {
 		return c.export(q, events)
 	}
-	ctx, end, err := c.follow()
+	ctx, end, err := c.Follow()
 	if err != nil {
 		return err
 	}
