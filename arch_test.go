@@ -347,7 +347,7 @@ func skip(name string, d fs.DirEntry) error {
 		return nil
 	}
 	_, err := os.Stat(filepath.Join(name, "go.mod"))
-	if err == nil && !slices.Contains(modules, filepath.ToSlash(name)) || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "_") {
+	if err == nil && !slices.Contains(modules, filepath.ToSlash(name)) || d.Name() == "testdata" || d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "_") {
 		return filepath.SkipDir
 	}
 	return nil
