@@ -7,6 +7,9 @@ SEED ?= 200
 # So many power cuts make powercut makes.
 CUTS ?= 10000
 
+# Where make browser puts pictures of the pages.
+PICTURES ?= screenshots
+
 # One package may take this long. SQLite in pure Go is some 20 times slower under the race detector.
 TIMEOUT ?= 15m
 
@@ -18,7 +21,7 @@ SYSTEMS := linux darwin windows
 LINTER  := .cache/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help run test arch lint fmt vet check crash powercut bench clean
+.PHONY: help run test arch lint fmt vet check browser axe feed crash powercut bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +31,7 @@ run: ## start the shop on ADDR with its data in DATA, and SEED orders in an empt
 
 test: ## run all tests with the race detector
 	@scripts/need-gcc
+	@scripts/need-chromium
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(TIMEOUT) $(PACKAGES)
 
 arch: ## check who imports whom, and the other house rules
@@ -58,6 +62,18 @@ check: ## all that a change must pass: lint, arch, vet, test
 	@$(MAKE) --no-print-directory arch
 	@$(MAKE) --no-print-directory vet
 	@$(MAKE) --no-print-directory test
+
+browser: ## walk through all pages in Chromium, and write pictures of them into PICTURES
+	@scripts/need-chromium
+	go test ./examples/shop/browser -count=1 -v -timeout $(TIMEOUT) -long -screenshots $(abspath $(PICTURES))
+
+axe: ## ask axe-core how accessible the pages are, and print what it finds
+	@scripts/need-chromium
+	npm ci --prefix examples/shop/browser/axe --ignore-scripts --no-audit --no-fund
+	go test ./examples/shop/browser -count=1 -v -timeout $(TIMEOUT) -axe $(CURDIR)/examples/shop/browser/axe/node_modules/axe-core/axe.min.js
+
+feed: ## let a hundred follow the changes at once, and print how far behind they are
+	go test ./gateway -run '^TestACrowdFollowsChanges$$' -count=1 -v -feed 2000 -feed-rate 100
 
 crash: ## kill the shop under load again and again, and count what is lost
 	go run ./examples/shop/crash

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 
 	"github.com/deed-es/deed"
@@ -10,6 +11,7 @@ import (
 	"github.com/deed-es/deed/examples/shop/customers"
 	"github.com/deed-es/deed/examples/shop/mail"
 	"github.com/deed-es/deed/examples/shop/orders"
+	"github.com/deed-es/deed/examples/shop/ui"
 	"github.com/deed-es/deed/examples/shop/users"
 	"github.com/deed-es/deed/gateway"
 )
@@ -236,13 +238,27 @@ func (f faces) mails(c *gateway.Call) error {
 	return c.Reply(http.StatusOK, f.mailbox.Contents())
 }
 
-// index says what the shop answers to.
+// pages are the routes of the pages for people.
+func (f faces) pages(logger *slog.Logger) []gateway.Route {
+	place := func(c ui.Caller, o ui.Order) (string, deed.Receipt, error) { return f.ordering.place(c, NewOrder(o)) }
+	return ui.Routes(ui.Shop{Service: f.service, Place: place, Mailbox: f.mailbox, Logger: logger})
+}
+
+// index says what the shop answers to; browsers are led to the pages.
 func index(gw *gateway.Gateway) gateway.Route {
 	return gateway.Route{
-		Method: "GET", Pattern: "/{$}", Summary: "what there is", Query: []gateway.Parameter{}, Answers: map[int]any{200: indexAnswer{}},
+		Method: "GET", Pattern: "/{$}", Summary: "what there is", Query: []gateway.Parameter{}, Answers: map[int]any{200: indexAnswer{}, 303: nil},
 		Handle: func(c *gateway.Call) error {
+			c.Writer.Header().Set("Vary", "Accept")
+			if ui.WantsPage(c.Request) {
+				c.Writer.Header().Set("Location", ui.Home)
+				return c.Reply(http.StatusSeeOther, nil)
+			}
 			answer := indexAnswer{Name: "deed shop"}
 			for _, r := range gw.Routes() {
+				if r.Page {
+					continue
+				}
 				answer.Routes = append(answer.Routes, indexRoute{Method: r.Method, Path: r.Pattern, Summary: r.Summary})
 			}
 			return c.Reply(http.StatusOK, answer)

@@ -50,7 +50,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.DurationVar(&o.welcomeDelay, "welcome-delay", users.WelcomeDelay, "how long after being created a user is welcomed")
 	flags.StringVar(&o.rates, "rates", ratesOffline, "where exchange rates come from: offline (a table shipped with the shop) or ecb")
 	flags.StringVar(&o.ecbURL, "ecb-url", rates.ECBDaily, "`URL` of the ECB's daily reference rates")
-	flags.StringVar(&o.smtp, "smtp", "", "`host:port` of the mail server; empty: mail goes to a mailbox in memory, to be seen at /mailbox")
+	flags.StringVar(&o.smtp, "smtp", "", "`host:port` of the mail server; empty: mail goes to a mailbox in memory, to be seen at /ui/mailbox")
 	flags.StringVar(&o.mailFrom, "mail-from", "shop@example.org", "`address` that mail comes from")
 	flags.StringVar(&o.traceFile, "trace-file", "", "`file` that OpenTelemetry spans are added to, a JSON object a line; empty: none are made")
 	if err := flags.Parse(args); err != nil {

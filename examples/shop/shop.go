@@ -8,15 +8,18 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/console"
 	"github.com/deed-es/deed/examples/shop/analysis"
 	"github.com/deed-es/deed/examples/shop/campaigns"
 	"github.com/deed-es/deed/examples/shop/customers"
 	"github.com/deed-es/deed/examples/shop/mail"
 	"github.com/deed-es/deed/examples/shop/orders"
 	"github.com/deed-es/deed/examples/shop/rates"
+	"github.com/deed-es/deed/examples/shop/ui"
 	"github.com/deed-es/deed/examples/shop/users"
 	"github.com/deed-es/deed/gateway"
 	"github.com/deed-es/deed/telemetry"
@@ -72,7 +75,8 @@ func newShop(s store, o options, logger *slog.Logger) (*shop, error) {
 		return nil, err
 	}
 	ordering := newOrdering(service, s)
-	if err := gw.Handle(append(faces{service, ordering, mailbox, orders.Text.View(s)}.routes(), index(gw))...); err != nil {
+	own := faces{service, ordering, mailbox, orders.Text.View(s)}
+	if err := gw.Handle(slices.Concat(own.routes(), own.pages(logger), console.Routes(service, &console.Options{Title: "The shop", Home: ui.Home, Logger: logger}), []gateway.Route{index(gw)})...); err != nil {
 		return nil, err
 	}
 	return &shop{service: service, gateway: gw, ordering: ordering, mailbox: mailbox, seed: o.seed}, nil

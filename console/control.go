@@ -1,0 +1,195 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/gateway"
+)
+
+// action is something that can be told to a part.
+type action struct {
+	name  string // in the address
+	asks  string // the question, with the part, or the key, behind it
+	yes   string // on the button
+	means string // what comes of it
+	risky bool
+	part  func(deed.Control, context.Context, string) (deed.Receipt, error)
+	key   func(deed.Control, context.Context, string, string) (deed.Receipt, error)
+}
+
+var actions = []action{
+	{
+		name: "pause", asks: "Pause", yes: "Pause it", part: deed.Control.Pause,
+		means: "It handles nothing until it is resumed, also when the service is started anew. What reads from it gets older and older. Effects that are pending already are carried out.",
+	},
+	{
+		name: "resume", asks: "Resume", yes: "Resume it", part: deed.Control.Resume,
+		means: "It goes on where it was, and handles what has come meanwhile.",
+	},
+	{
+		name: "rebuild", asks: "Rebuild", yes: "Rebuild it", part: deed.Control.Rebuild, risky: true,
+		means: "Its rows are gone at once, and are made anew from the log's first event. Until it has come to the end of the log, reading from it shows less than there is.",
+	},
+	{
+		name: "retry", asks: "Retry", yes: "Retry it", key: deed.Control.Retry,
+		means: "What is held back is tried once more, in the order in which it came. What fails again stays parked.",
+	},
+	{
+		name: "skip", asks: "Skip what failed of", yes: "Skip it", key: deed.Control.Skip, risky: true,
+		means: "The record that failed is left out for good, or the effect that is held back is dropped, and what waits behind it goes on. The log keeps the record; only this part does without it.",
+	},
+}
+
+// controls are the routes that change something, each with the page that asks first.
+func (c *console) controls() []gateway.Route {
+	var routes []gateway.Route
+	for _, a := range actions {
+		pattern, about := "/parts/{part}/"+a.name, "a part"
+		if a.key != nil {
+			pattern, about = "/parked/{part}/{key}/"+a.name, "what is parked of a key"
+		}
+		said := get(pattern, a.name+" "+about, func(call *gateway.Call) error { return c.say(call, a) })
+		said.Method = http.MethodPost
+		routes = append(routes, get(pattern, "asks before "+a.name+" of "+about, c.page("confirm", func(call *gateway.Call) (content, error) {
+			return c.confirm(call, a)
+		})), said)
+	}
+	return routes
+}
+
+// target is what an action is about.
+type target struct {
+	part string
+	key  string // as deed names it
+	id   string // of the command, so that it is done once however often it is sent
+}
+
+func targetOf(call *gateway.Call) target {
+	values := call.Request.URL.Query()
+	t := target{part: call.Request.PathValue("part"), key: call.Request.PathValue("key"), id: values.Get("id")}
+	if values.Get("unrouted") == "true" {
+		t.key = "/" + t.key
+	}
+	return t
+}
+
+type confirmBody struct {
+	Asks, Means, Yes string
+	Part             part
+	Key              string
+	Unrouted         bool
+	Parked           *deed.Parked
+	Risky            bool
+	Action           string // where it is sent to
+	Back             string
+}
+
+// confirm is the page that asks.
+func (c *console) confirm(call *gateway.Call, a action) (content, error) {
+	t := targetOf(call)
+	own, err := c.partNamed(call, t.part)
+	if err != nil {
+		return content{}, err
+	}
+	body := confirmBody{Asks: a.asks, Means: a.means, Yes: a.yes, Part: own, Risky: a.risky, Back: c.back(own, a)}
+	if a.key != nil {
+		if body.Parked, err = c.parkedKey(call, t.part, t.key); err != nil {
+			return content{}, err
+		}
+		body.Key, body.Unrouted = strings.CutPrefix(t.key, "/")
+	}
+	to := url.Values{"id": {deed.NewID()}}
+	if body.Unrouted {
+		to.Set("unrouted", "true")
+	}
+	body.Action = call.Request.URL.EscapedPath() + encoded(to)
+	return content{title: a.asks + " " + t.part, area: areaOf(own, a), body: body}, nil
+}
+
+func areaOf(p part, a action) string {
+	switch {
+	case a.key != nil:
+		return "parked"
+	case p.View():
+		return "views"
+	}
+	return "processes"
+}
+
+// back is where one goes from what was said, or left unsaid.
+func (c *console) back(p part, a action) string {
+	switch {
+	case a.key != nil:
+		return link("parked")
+	case p.View():
+		return link("views") + "#" + p.Name
+	case p.Kind == kindProcess || p.Kind == kindReactor:
+		return link("processes", p.Name)
+	}
+	return link("processes")
+}
+
+// partNamed is how a part is doing; *missing if there is none of the name.
+func (c *console) partNamed(call *gateway.Call, name string) (part, error) {
+	parts, _, err := c.parts(call)
+	if err != nil {
+		return part{}, err
+	}
+	for _, p := range parts {
+		if p.Name == name {
+			return p, nil
+		}
+	}
+	return part{}, &missing{what: "There is no part " + cut(80, name), do: "The overview lists those that there are."}
+}
+
+// parkedKey finds what is parked of a key.
+func (c *console) parkedKey(call *gateway.Call, name, key string) (*deed.Parked, error) {
+	for after := ""; ; {
+		page, err := c.service.Control().Parked(call.Context(), name, after, parkedPage)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			if page[i].Key == key {
+				return &page[i], nil
+			}
+			after = page[i].Key
+		}
+		if len(page) < parkedPage {
+			return nil, &missing{what: "Nothing is parked of " + cut(80, key) + " in " + name, do: "It may have been retried or skipped already: the page Parked lists what there is."}
+		}
+	}
+}
+
+// say does what was confirmed, once however often it is sent, and goes back.
+func (c *console) say(call *gateway.Call, a action) error {
+	t := targetOf(call)
+	meta := deed.MetaFrom(call.Context())
+	if t.id == "" {
+		return c.failed(call, &deed.InvalidError{Field: "id", Reason: "is missing: send this from the page that asks"})
+	}
+	meta.CommandID = deed.HashID("console", call.Actor(), a.name, t.part, t.key, t.id)
+	ctx := deed.WithMeta(call.Context(), meta)
+	own, err := c.partNamed(call, t.part)
+	if err == nil {
+		if a.key != nil {
+			_, err = a.key(c.service.Control(), ctx, t.part, t.key)
+		} else {
+			_, err = a.part(c.service.Control(), ctx, t.part)
+		}
+	}
+	if err != nil {
+		return c.failed(call, err)
+	}
+	c.meter.renew()
+	to, place, placed := strings.Cut(c.back(own, a), "#")
+	if to += query("said", a.name, "of", t.part); placed {
+		to += "#" + place
+	}
+	return redirect(call, to)
+}

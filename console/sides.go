@@ -1,0 +1,124 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/gateway"
+)
+
+type sidesBody struct {
+	Stream  deed.StreamID
+	Last    deed.Version
+	Entries []sideEntry // the newest first
+	Older   bool        // there are older events
+	Views   []sideView
+}
+
+type sideEntry struct {
+	entry
+	JSON  *node
+	Views []string // that handle it
+}
+
+// sideView is a view with the rows that are of a thing.
+type sideView struct {
+	Name  string
+	How   string // how the rows were found
+	Rows  []rowLine
+	Fault string
+	More  bool
+	Makes bool // the view handles events that the stream has
+}
+
+const (
+	sideEvents = 100
+	sideRows   = 10
+)
+
+// sides is the page of a stream beside the rows made of it.
+func (c *console) sides(call *gateway.Call) (content, error) {
+	stream, ctx := deed.StreamID(call.Request.PathValue("stream")), call.Context()
+	last, err := c.lastOf(ctx, stream)
+	if err != nil {
+		return content{}, err
+	}
+	body := sidesBody{Stream: stream, Last: last.Version, Older: last.Version > sideEvents}
+	model := c.service.Model()
+	types := map[string]bool{}
+	for r, err := range c.service.Log().Read(ctx, deed.Query{Stream: stream, Backward: true, Limit: sideEvents}) {
+		if err != nil {
+			return content{}, err
+		}
+		types[r.Type] = true
+		e := sideEntry{entry: entryOf(r), JSON: datumOf(r.Data, r.ContentType, "").JSON}
+		for _, f := range followersOf(model, r.Type) {
+			if f.Kind == kindProjection {
+				e.Views = append(e.Views, f.Name)
+			}
+		}
+		body.Entries = append(body.Entries, e)
+	}
+	for _, v := range model.Projections {
+		found, err := c.beside(ctx, v, stream.ID())
+		if err != nil {
+			return content{}, err
+		}
+		makes := slices.ContainsFunc(v.Events, func(t deed.TypeModel) bool { return types[t.Name] })
+		for _, f := range found {
+			if f.Makes = makes; makes || len(f.Rows) > 0 {
+				body.Views = append(body.Views, f)
+			}
+		}
+	}
+	slices.SortStableFunc(body.Views, func(a, b sideView) int { return rank(a) - rank(b) })
+	return content{title: "Both sides of " + cut(80, stream), area: "streams", body: body}, nil
+}
+
+// rank puts rows made of the stream first, then views that have none, then what only names the thing.
+func rank(v sideView) int {
+	switch {
+	case v.Makes && len(v.Rows) > 0:
+		return 0
+	case len(v.Rows) > 0:
+		return 1
+	}
+	return 2
+}
+
+// beside finds the rows of a view that belong to an id: that of its key, and those with an index field that has it.
+func (c *console) beside(ctx context.Context, v deed.ViewModel, id string) ([]sideView, error) {
+	own := sideView{Name: v.Name, How: "the row's key is the id of the stream"}
+	row, _, err := c.service.Views().Get(ctx, v.Name, id, 0)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err == nil:
+		own.Rows = append(own.Rows, rowLineOf(row))
+	case !errors.Is(err, deed.ErrNotFound):
+		own.Fault = err.Error()
+	}
+	all := []sideView{own}
+	for _, field := range v.Index {
+		where := []deed.Where{{Field: field, Value: id}}
+		rows, err := c.service.Views().List(ctx, v.Name, where, deed.Page{Limit: sideRows}, 0)
+		if err != nil || len(rows.Rows) == 0 { // a field of another kind cannot have an id
+			continue
+		}
+		byField := sideView{Name: v.Name, How: "the row's " + field + " is the id of the stream", More: rows.Next != ""}
+		for _, r := range rows.Rows {
+			if r.Key != id {
+				byField.Rows = append(byField.Rows, rowLineOf(r))
+			}
+		}
+		if len(byField.Rows) > 0 {
+			all = append(all, byField)
+		}
+	}
+	if len(all) > 1 && len(own.Rows) == 0 {
+		return all[1:], nil
+	}
+	return all, nil
+}

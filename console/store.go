@@ -1,0 +1,144 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/gateway"
+)
+
+const surveyDays = 14
+
+// counted keeps what a survey said, since counting takes a while in a large log.
+type counted struct {
+	mu     sync.Mutex
+	survey deed.Survey
+	at     time.Time
+}
+
+const countedFresh = 10 * time.Second
+
+func (k *counted) get(ctx context.Context, service *deed.Service) (deed.Survey, time.Time, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now := time.Now(); k.at.IsZero() || now.Sub(k.at) > countedFresh {
+		survey, err := service.Survey(ctx, surveyDays)
+		if err != nil {
+			return survey, now, err
+		}
+		k.survey, k.at = survey, now
+	}
+	return k.survey, k.at, nil
+}
+
+type storeBody struct {
+	Log        deed.LogInfo
+	Head       deed.Position
+	Unknown    bool // the store cannot tell
+	Counted    time.Time
+	Bytes      int64
+	ViewBytes  int64
+	Events     int64
+	Categories []categoryCount
+	Days       []dayCount
+	BarWidth   int
+	ChartWide  int
+}
+
+type categoryCount struct {
+	Category string
+	Events   int64
+	Types    []typeCount
+}
+
+type typeCount struct {
+	Type    string
+	Events  int64
+	Percent float64 // of the greatest
+}
+
+type dayCount struct {
+	Day        time.Time
+	Events     int64
+	Categories []deed.DayCount
+	X, Y, High int // of its bar
+}
+
+// The measures of the chart of days.
+const (
+	barWidth  = 28
+	barGap    = 8
+	barHeight = 100
+)
+
+// store is the page of what the log holds.
+func (c *console) store(call *gateway.Call) (content, error) {
+	head, err := c.service.Head(call.Context())
+	if err != nil {
+		return content{}, err
+	}
+	body := storeBody{Log: c.service.Info(), Head: head, BarWidth: barWidth}
+	survey, at, err := c.counted.get(call.Context(), c.service)
+	switch {
+	case errors.Is(err, deed.ErrNotFound):
+		body.Unknown = true
+	case err != nil:
+		return content{}, err
+	}
+	body.Counted, body.Bytes, body.ViewBytes = at, survey.Bytes, survey.Views
+	body.Categories, body.Events = categoriesOf(survey.Kinds)
+	body.Days = daysOf(survey.Days)
+	body.ChartWide = max(1, len(body.Days)*(barWidth+barGap))
+	return content{title: "Store", area: "store", body: body}, nil
+}
+
+func categoriesOf(kinds []deed.KindCount) (all []categoryCount, events int64) {
+	greatest := int64(1)
+	for _, k := range kinds {
+		greatest = max(greatest, k.Events)
+	}
+	for _, k := range kinds {
+		if n := len(all); n == 0 || all[n-1].Category != k.Category {
+			all = append(all, categoryCount{Category: k.Category})
+		}
+		last := &all[len(all)-1]
+		last.Events += k.Events
+		events += k.Events
+		last.Types = append(last.Types, typeCount{k.Type, k.Events, float64(k.Events) * 100 / float64(greatest)})
+	}
+	return all, events
+}
+
+// daysOf adds up the days, with those between them that had no events.
+func daysOf(counts []deed.DayCount) []dayCount {
+	var days []dayCount
+	for _, d := range counts {
+		for n := len(days); n > 0 && days[n-1].Day.Add(24*time.Hour).Before(d.Day) && n < surveyDays; n = len(days) {
+			days = append(days, dayCount{Day: days[n-1].Day.Add(24 * time.Hour)})
+		}
+		if n := len(days); n == 0 || !days[n-1].Day.Equal(d.Day) {
+			days = append(days, dayCount{Day: d.Day})
+		}
+		last := &days[len(days)-1]
+		last.Events += d.Events
+		last.Categories = append(last.Categories, d)
+	}
+	most := int64(1)
+	for _, d := range days {
+		most = max(most, d.Events)
+	}
+	for i := range days {
+		d := &days[i]
+		slices.SortFunc(d.Categories, func(a, b deed.DayCount) int { return int(b.Events - a.Events) })
+		d.High = int(d.Events * barHeight / most)
+		if d.Events > 0 {
+			d.High = max(d.High, 2)
+		}
+		d.X, d.Y = i*(barWidth+barGap), barHeight-d.High
+	}
+	return days
+}

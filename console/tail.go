@@ -1,0 +1,225 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/gateway"
+)
+
+const (
+	tailStep    = 200 * time.Millisecond // between messages, at least
+	tailMost    = 40                     // records in a message
+	tailBeat    = 10 * time.Second
+	tailFar     = 50_000 // records behind the log's end, from where on the tail jumps
+	tailTimeout = 10 * time.Second
+)
+
+// sampler counts records and keeps some of them, chosen so that each is kept as likely as any other. It keeps lines, not
+// records, so that what it holds is bounded whatever comes.
+type sampler struct {
+	count   int
+	kept    []entry
+	last    deed.Position
+	chooses func(n int) int // a number below n
+}
+
+func (s *sampler) add(r deed.Record) {
+	s.count++
+	s.last = r.Position
+	if len(s.kept) < tailMost {
+		s.kept = append(s.kept, entryOf(r))
+		return
+	}
+	if i := s.chooses(s.count); i < tailMost {
+		s.kept[i] = entryOf(r)
+	}
+}
+
+// take returns what was kept, the newest first, and begins anew.
+func (s *sampler) take() (kept []entry, count int) {
+	kept, count = s.kept, s.count
+	s.kept, s.count = nil, 0
+	slices.SortFunc(kept, func(a, b entry) int { return int(b.Position - a.Position) })
+	return kept, count
+}
+
+// message is what the page is told about new records.
+type message struct {
+	Rows     string        `json:"rows"` // lines of the table, as HTML
+	Shown    int           `json:"shown"`
+	Of       int           `json:"of"`
+	Position deed.Position `json:"position"`
+	Behind   deed.Position `json:"behind,omitempty"`  // positions to the log's end
+	Skipped  deed.Position `json:"skipped,omitempty"` // positions that were passed over, being too many
+}
+
+// tail streams new records: at most some messages a second, with at most some records each, and how many there were.
+func (c *console) tail(call *gateway.Call) error {
+	values := call.Request.URL.Query()
+	f := filterOf(values)
+	q := f.query()
+	q.Follow, q.Marks = true, true
+	if err := q.Validate(); err != nil {
+		return err
+	}
+	after := values.Get("after")
+	if id := call.Request.Header.Get("Last-Event-ID"); id != "" {
+		after = id
+	}
+	ctx, end, err := call.Follow()
+	if err != nil {
+		return err
+	}
+	defer end()
+	t := &tailing{service: c.service, filter: f, query: q, sampler: sampler{chooses: rand.IntN}}
+	if err := t.begin(ctx, after); err != nil {
+		return err
+	}
+	h := call.Writer.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	t.out = &events{writer: call.Writer, control: http.NewResponseController(call.Writer)}
+	if t.out.send("retry: 2000\n\n") != nil || call.Request.Method == http.MethodHead {
+		return nil
+	}
+	if err := t.run(ctx); err != nil && ctx.Err() == nil {
+		c.logger.Warn("the tail of the log ended", "correlation", call.Correlation(), "error", err)
+	}
+	return nil
+}
+
+// events sends server-sent events.
+type events struct {
+	writer  http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (e *events) send(text string) error {
+	_ = e.control.SetWriteDeadline(time.Now().Add(tailTimeout)) // a recorder has none
+	if _, err := e.writer.Write([]byte(text)); err != nil {
+		return err
+	}
+	return e.control.Flush()
+}
+
+// tailing is one who follows the log.
+type tailing struct {
+	service *deed.Service
+	filter  filter
+	query   deed.Query
+	sampler sampler
+	skipped deed.Position
+	out     *events
+}
+
+// begin finds out where to start: after a position, or at the log's end where that is too far behind it.
+func (t *tailing) begin(ctx context.Context, after string) error {
+	head, err := t.service.Head(ctx)
+	if err != nil {
+		return err
+	}
+	t.query.After = head
+	if after != "" {
+		if t.query.After, err = positionOf("after", after); err != nil {
+			return err
+		}
+	}
+	t.query.After = min(t.query.After, head)
+	if behind := head - t.query.After; behind > tailFar {
+		t.skipped, t.query.After = behind, head
+	}
+	t.sampler.last = t.query.After
+	return nil
+}
+
+// run reads in one goroutine, and sends in its own: reading never waits for a slow client, of which only counts grow.
+func (t *tailing) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	records, ended := make(chan []deed.Record, 1), make(chan error, 1)
+	go func() { ended <- t.read(ctx, records) }()
+	step, beat := time.NewTicker(tailStep), time.NewTicker(tailBeat)
+	defer step.Stop()
+	defer beat.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case some := <-records:
+			for _, r := range some {
+				t.sampler.add(r)
+			}
+		case <-beat.C:
+			if err := t.out.send(":\n\n"); err != nil {
+				stop()
+				return <-ended
+			}
+		case <-step.C:
+			if err := t.tell(ctx); err != nil {
+				stop()
+				return <-ended
+			}
+		}
+	}
+}
+
+const tailGather = 200 // records handed over at once
+
+func (t *tailing) read(ctx context.Context, records chan<- []deed.Record) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &deed.PanicError{Value: v}
+		}
+	}()
+	var some []deed.Record
+	for r, err := range t.service.Log().Read(ctx, t.query) {
+		if err != nil {
+			return err
+		}
+		if !r.IsMark() && t.filter.selects(r) {
+			some = append(some, r)
+		}
+		if len(some) == 0 || !r.IsMark() && len(some) < tailGather {
+			continue
+		}
+		select {
+		case records <- some:
+			some = nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return ctx.Err()
+}
+
+// tell sends what has come, if something has.
+func (t *tailing) tell(ctx context.Context) error {
+	kept, count := t.sampler.take()
+	if count == 0 && t.skipped == 0 {
+		return nil
+	}
+	m := message{Shown: len(kept), Of: count, Position: t.sampler.last, Skipped: t.skipped}
+	t.skipped = 0
+	if head, err := t.service.Head(ctx); err == nil {
+		m.Behind = head - m.Position
+	}
+	var rows bytes.Buffer
+	if err := layouts["log"].ExecuteTemplate(&rows, "entries", kept); err != nil {
+		return err
+	}
+	m.Rows = rows.String()
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return t.out.send("id: " + strconv.FormatInt(int64(m.Position), 10) + "\nevent: records\ndata: " + string(text) + "\n\n")
+}

@@ -1,0 +1,312 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/gateway"
+)
+
+// part is how a part is doing, as it is shown.
+type part struct {
+	deed.PartStatus
+	Seen   seen
+	Chart  string
+	Events []string // that it handles
+	Index  []string
+	Row    string // the Go type of its rows
+	Done   int    // how much of the log it has handled, in percent
+	Head   deed.Position
+	Mode   deed.Mode // of a projection
+	Steers bool      // it can be paused and resumed
+	Remade bool      // it can be made anew
+}
+
+// View tells whether the part makes rows or tables.
+func (p part) View() bool { return p.Kind == kindProjection || p.Kind == kindTables }
+
+// Far tells whether the part is so far behind that it takes a while to catch up.
+func (p part) Far() bool { return p.Lag > 0 && p.Behind >= 2*time.Second }
+
+// Alerting tells whether somebody should look at the part.
+func (p part) Alerting() bool {
+	return p.Parked > 0 || p.State == deed.StateStopped || p.State == deed.StateRetrying || p.State == deed.StateStalled
+}
+
+// The kinds of parts, as Status names them.
+const (
+	kindProjection = "projection"
+	kindTables     = "tables"
+	kindProcess    = "process"
+	kindReactor    = "reactor"
+	kindTask       = "task"
+)
+
+// parts returns how the parts of some kinds are doing; of all, if none is named.
+func (c *console) parts(call *gateway.Call, kinds ...string) ([]part, deed.Status, error) {
+	status, err := c.meter.status(call.Context(), c.service)
+	if err != nil {
+		return nil, status, err
+	}
+	var all []part
+	for _, p := range status.Parts {
+		if len(kinds) > 0 && !slices.Contains(kinds, p.Kind) {
+			continue
+		}
+		shown := part{PartStatus: p, Seen: c.meter.seen(p.Name), Head: status.Head, Done: 100, Steers: p.Kind != kindTask, Remade: p.Kind == kindTables}
+		shown.Chart = chart(shown.Seen.Lags)
+		if status.Head > 0 && p.Lag > 0 {
+			shown.Done = int(min(99, p.Position*100/status.Head))
+		}
+		describe(c.service.Model(), &shown)
+		all = append(all, shown)
+	}
+	return all, status, nil
+}
+
+// describe adds what the model says of a part.
+func describe(m deed.Model, p *part) {
+	take := func(named deed.PartModel) {
+		if named.Name == p.Name {
+			for _, e := range named.Events {
+				p.Events = append(p.Events, e.Name)
+			}
+		}
+	}
+	for _, v := range m.Projections {
+		take(v.PartModel)
+		if v.Name == p.Name {
+			p.Index, p.Row, p.Mode = v.Index, v.Row.Name, v.Mode
+			p.Steers, p.Remade = v.Mode == deed.Async, v.Mode != deed.Live
+		}
+	}
+	for _, others := range [][]deed.PartModel{m.Tables, m.Processes, m.Reactors} {
+		for _, o := range others {
+			take(o)
+		}
+	}
+}
+
+type viewsBody struct {
+	Parts []part
+	Head  deed.Position
+}
+
+// views is the page of the views.
+func (c *console) views(call *gateway.Call) (content, error) {
+	parts, status, err := c.parts(call, kindProjection, kindTables)
+	return content{title: "Views", area: "views", body: viewsBody{parts, status.Head}}, err
+}
+
+type overviewBody struct {
+	Status deed.Status
+	Parts  []part // those that want to be looked at first
+}
+
+// overview is the first page.
+func (c *console) overview(call *gateway.Call) (content, error) {
+	parts, status, err := c.parts(call)
+	slices.SortStableFunc(parts, func(a, b part) int {
+		switch {
+		case a.Alerting() == b.Alerting():
+			return 0
+		case a.Alerting():
+			return -1
+		}
+		return 1
+	})
+	return content{title: "Overview", area: "overview", body: overviewBody{status, parts}}, err
+}
+
+// partsJSON answers with how the parts are doing, for pages that are open.
+func (c *console) partsJSON(call *gateway.Call) error {
+	parts, status, err := c.parts(call)
+	if err != nil {
+		return err
+	}
+	type live struct {
+		Name     string `json:"name"`
+		State    string `json:"state"`
+		Position string `json:"position"`
+		Lag      string `json:"lag"`
+		Behind   string `json:"behind"`
+		Done     int    `json:"done"`
+		Chart    string `json:"chart"`
+		Most     string `json:"most"`
+		Speed    string `json:"speed"`
+		Estimate string `json:"estimate"`
+		Parked   int    `json:"parked"`
+		Far      bool   `json:"far"`
+		Error    string `json:"error"`
+	}
+	answer := struct {
+		Head  string `json:"head"`
+		Parts []live `json:"parts"`
+	}{Head: num(status.Head)}
+	for _, p := range parts {
+		l := live{
+			Name: p.Name, State: p.State, Position: num(p.Position), Lag: num(p.Lag), Behind: lasting(p.Behind), Done: p.Done, Chart: p.Chart, Most: num(p.Seen.Most),
+			Parked: p.Parked, Far: p.Far(), Error: p.Error,
+		}
+		if p.Lag > 0 && p.Seen.Speed > 0 {
+			l.Speed = num(int64(p.Seen.Speed)) + " events/s"
+			l.Estimate = lasting(p.Seen.Estimate)
+		}
+		answer.Parts = append(answer.Parts, l)
+	}
+	call.Writer.Header().Set("Cache-Control", "no-store")
+	return call.Reply(200, answer)
+}
+
+type rowsBody struct {
+	View   part
+	Where  []condition
+	Order  string
+	Orders []string
+	Rows   []rowLine
+	Next   string // address of the next page; empty: there is none
+	First  string // address of the first page; empty: it is this one
+	At     deed.Position
+	Tables bool
+	Exact  string
+}
+
+type condition struct{ Field, Value string }
+
+type rowLine struct {
+	Key      string
+	Position deed.Position
+	Parked   deed.Position
+	Preview  string
+	JSON     *node
+}
+
+const rowsPage = 50
+
+// rows is the page of a view.
+func (c *console) rows(call *gateway.Call) (content, error) {
+	name, values := call.Request.PathValue("view"), call.Request.URL.Query()
+	own, err := c.viewNamed(call, name)
+	if err != nil {
+		return content{}, err
+	}
+	body := rowsBody{View: own, Order: values.Get("order"), Tables: own.Kind == kindTables}
+	if body.Tables {
+		return content{title: name, area: "views", body: body}, nil
+	}
+	body.Exact = values.Get("key")
+	for _, field := range own.Index {
+		body.Orders = append(body.Orders, field, "-"+field)
+		body.Where = append(body.Where, condition{field, values.Get("where." + field)})
+	}
+	if body.Exact != "" {
+		return c.exactRow(call, body)
+	}
+	var where []deed.Where
+	for _, w := range body.Where {
+		if w.Value != "" {
+			where = append(where, deed.Where{Field: w.Field, Value: w.Value})
+		}
+	}
+	page := deed.Page{Order: body.Order, Limit: rowsPage, Cursor: values.Get("cursor")}
+	found, err := c.service.Views().List(call.Context(), name, where, page, 0)
+	if err != nil {
+		return content{}, err
+	}
+	body.At = found.Position
+	for _, r := range found.Rows {
+		body.Rows = append(body.Rows, rowLineOf(r))
+	}
+	pages(&body, values, found.Next)
+	return content{title: name, area: "views", body: body}, nil
+}
+
+// pages makes the addresses of the pages around this one.
+func pages(body *rowsBody, values url.Values, next string) {
+	at := link("views", body.View.Name)
+	if values.Get("cursor") != "" {
+		values.Del("cursor")
+		body.First = at + encoded(values)
+	}
+	if next != "" {
+		values.Set("cursor", next)
+		body.Next = at + encoded(values)
+	}
+}
+
+// exactRow is the page of a view with the one row of a key.
+func (c *console) exactRow(call *gateway.Call, body rowsBody) (content, error) {
+	row, at, err := c.service.Views().Get(call.Context(), body.View.Name, body.Exact, 0)
+	if err == nil {
+		body.Rows = append(body.Rows, rowLineOf(row))
+	} else if !errors.Is(err, deed.ErrNotFound) {
+		return content{}, err
+	}
+	body.At, body.First = at, link("views", body.View.Name)
+	return content{title: body.View.Name, area: "views", body: body}, nil
+}
+
+func rowLineOf(r deed.KeyedRow[json.RawMessage]) rowLine {
+	line := rowLine{Key: r.Key, Position: r.Position, Parked: r.Parked}
+	line.Preview = preview(deed.Record{NewEvent: deed.NewEvent{Data: r.Row}})
+	if d := datumOf(r.Row, "", ""); d.JSON != nil {
+		line.JSON = d.JSON
+	}
+	return line
+}
+
+// viewNamed is how a view is doing; *missing if there is none of the name.
+func (c *console) viewNamed(call *gateway.Call, name string) (part, error) {
+	parts, _, err := c.parts(call, kindProjection, kindTables)
+	if err != nil {
+		return part{}, err
+	}
+	for _, p := range parts {
+		if p.Name == name {
+			return p, nil
+		}
+	}
+	return part{}, &missing{what: "There is no view " + cut(80, name), do: "The page Views lists those that there are."}
+}
+
+type rowBody struct {
+	View   string
+	Key    string
+	Row    rowLine
+	Datum  datum
+	There  bool
+	At     deed.Position
+	Change time.Time // when the event was recorded that last changed it
+	Type   string    // of that event
+	Stream deed.StreamID
+}
+
+// row is the page of a row.
+func (c *console) row(call *gateway.Call) (content, error) {
+	body := rowBody{View: call.Request.PathValue("view"), Key: call.Request.PathValue("key")}
+	if _, err := c.viewNamed(call, body.View); err != nil {
+		return content{}, err
+	}
+	row, at, err := c.service.Views().Get(call.Context(), body.View, body.Key, 0)
+	if err != nil && !errors.Is(err, deed.ErrNotFound) {
+		return content{}, err
+	}
+	body.At, body.There, body.Row = at, err == nil, rowLineOf(row)
+	body.Datum = datumOf(row.Row, "", "")
+	if body.There {
+		for r, err := range c.service.Log().Read(call.Context(), deed.Query{After: row.Position - 1, Limit: 1}) {
+			if err != nil {
+				return content{}, err
+			}
+			if r.Position == row.Position {
+				body.Change, body.Type, body.Stream = r.Time, r.Type, r.Stream
+			}
+		}
+	}
+	return content{title: strings.Join([]string{body.View, cut(80, body.Key)}, " / "), area: "views", body: body}, nil
+}

@@ -1,0 +1,160 @@
+package browser_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// page is a page to be looked at.
+type page struct {
+	name, path string
+	status     int // 0: 200
+	ready      string
+}
+
+// plainPages are those that there are whatever is in the store.
+var plainPages = []page{
+	{name: "shop", path: "/ui/"},
+	{name: "shop-orders", path: "/ui/orders"},
+	{name: "shop-orders-unconfirmed", path: "/ui/orders?status=unconfirmed"},
+	{name: "shop-confirmations", path: "/ui/confirmations"},
+	{name: "shop-customers", path: "/ui/customers"},
+	{name: "shop-users", path: "/ui/users"},
+	{name: "shop-campaigns", path: "/ui/campaigns"},
+	{name: "shop-mailbox", path: "/ui/mailbox"},
+	{name: "shop-about", path: "/ui/about"},
+	{name: "shop-missing", path: "/ui/orders/there-is-none", status: http.StatusNotFound},
+	{name: "docs", path: "/docs"},
+	{name: "console", path: "/console"},
+	{name: "console-log", path: "/console/log", ready: `document.querySelector("#tail-state").textContent === "live"`},
+	{name: "console-log-filtered", path: "/console/log?category=order&type=order-placed"},
+	{name: "console-streams", path: "/console/streams"},
+	{name: "console-map", path: "/console/map"},
+	{name: "console-views", path: "/console/views"},
+	{name: "console-view", path: "/console/views/orders"},
+	{name: "console-tables", path: "/console/views/order-text"},
+	{name: "console-processes", path: "/console/processes"},
+	{name: "console-process", path: "/console/processes/confirmation"},
+	{name: "console-reactor", path: "/console/processes/exchange-rate"},
+	{name: "console-parked", path: "/console/parked"},
+	{name: "console-store", path: "/console/store"},
+	{name: "console-asks", path: "/console/parts/orders/rebuild"},
+	{name: "console-missing", path: "/console/views/there-is-none", status: http.StatusNotFound},
+}
+
+// pagesOf are the pages of things that a shop with sample data has.
+func pagesOf(s *shop) []page {
+	first := func(view string) string {
+		s.t.Helper()
+		var list struct{ Rows []struct{ Key string } }
+		if err := json.Unmarshal(s.do("GET", "/api/views/"+view+"?limit=1", "", http.StatusOK), &list); err != nil || len(list.Rows) == 0 {
+			s.t.Fatalf("%s has no row (%v)", view, err)
+		}
+		return list.Rows[0].Key
+	}
+	confirmed := s.rowOf("orders", "status", "confirmed")
+	at := fmt.Sprint(s.position("order-"+confirmed, "order-placed"))
+	return []page{
+		{name: "shop-order", path: "/ui/orders/" + confirmed},
+		{name: "shop-order-waiting", path: "/ui/orders/" + first("confirmation-requests")},
+		{name: "shop-customer", path: "/ui/customers/" + first("customers")},
+		{name: "shop-user", path: "/ui/users/" + first("users")},
+		{name: "shop-campaign", path: "/ui/campaigns/" + first("campaigns")},
+		{name: "console-record", path: "/console/log/" + at},
+		{name: "console-causes", path: "/console/log/" + at + "/causes"},
+		{name: "console-stream", path: "/console/streams/order-" + confirmed},
+		{name: "console-sides", path: "/console/streams/order-" + confirmed + "/rows"},
+		{name: "console-row", path: "/console/views/orders/" + confirmed},
+		{name: "console-instance", path: "/console/processes/classification/" + first("customers")},
+	}
+}
+
+// Every page, with nothing in the store and with 200 orders, has nothing red in the browser's console, and never scrolls sideways.
+func TestEveryPage(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		args []string
+	}{{name: "empty"}, {name: "seeded", args: []string{"-seed", "200"}}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := openShop(t, c.args...)
+			all := plainPages
+			if c.args != nil {
+				all = append(all[:len(all):len(all)], pagesOf(s)...)
+			}
+			b := visit(t, s)
+			for _, p := range all {
+				b.look(c.name, p)
+			}
+			b.open("/console/views")
+			b.biteAxe()
+		})
+	}
+}
+
+// look looks at a page from all sides.
+func (b *tab) look(store string, p page) {
+	b.t.Helper()
+	b.resize(wide)
+	if p.status != 0 {
+		b.allow(fmt.Sprintf("answer: %d to GET %s%s", p.status, b.shop.url, p.path))
+	}
+	b.open(p.path)
+	if p.ready != "" {
+		b.await(p.ready)
+	}
+	if value[int](b, `document.querySelectorAll("h1").length`) != 1 || value[string](b, "document.title") == "" {
+		b.t.Errorf("%s has no title, or not one heading", p.path)
+	}
+	b.shoot(p.name + "-" + store)
+	b.t.Logf("%s: %s", store, p.path)
+}
+
+// shoot looks at what the tab shows, in a wide window and on a phone: nothing scrolls sideways. Where somebody wants pictures,
+// or axe is asked, that is done by daylight and in the dark.
+func (b *tab) shoot(name string) {
+	b.t.Helper()
+	for _, s := range []size{phone, wide} {
+		b.resize(s)
+		b.fits()
+		if *pictures == "" && *axeFile == "" {
+			continue
+		}
+		for _, scheme := range []string{"dark", "light"} {
+			b.wear(scheme)
+			whole := name + "-" + s.name + "-" + scheme
+			b.picture(whole)
+			b.axe(whole)
+		}
+	}
+}
+
+// wear has the tab prefer light or dark pages.
+func (b *tab) wear(scheme string) {
+	b.t.Helper()
+	tell(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+	b.await(`matchMedia("(prefers-color-scheme: ` + scheme + `)").matches`)
+}
+
+// picture writes what the page looks like into the folder for pictures.
+func (b *tab) picture(name string) {
+	b.t.Helper()
+	if *pictures == "" {
+		return
+	}
+	if err := os.MkdirAll(*pictures, 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	b.await(`document.getAnimations().every(a => a.playState !== "running")`)
+	data := must(b, chromedp.FullScreenshot(100))
+	if err := os.WriteFile(filepath.Join(*pictures, name+".png"), data, 0o600); err != nil {
+		b.t.Error(err)
+	}
+}
