@@ -28,10 +28,12 @@ func (c Control) Rebuild(ctx context.Context, part string) (Receipt, error) {
 	if err != nil || receipt.Again {
 		return receipt, err
 	}
+	loop := c.service.loop(part)
+	loop.bar()
+	defer loop.lift()
 	if err := view.store.DropView(ctx, view.ref); err != nil {
 		return receipt, fmt.Errorf("rebuild %s: %w", part, err)
 	}
-	c.service.loop(part).restart()
 	return receipt, nil
 }
 

@@ -28,6 +28,7 @@ type progress struct {
 	waiting   bool // between tries
 	paused    bool
 	said      Position // where it was said whether it is paused
+	barred    int      // how many have taken away what it works on, and will put it back
 	anew      bool     // it is to begin anew from what is stored
 	interrupt func()   // ends what the loop does now; nil: it does nothing yet
 	stopped   bool
@@ -199,7 +200,7 @@ func (p *progress) once(ctx, session context.Context, f func(context.Context) er
 func (p *progress) unpaused(ctx context.Context) bool {
 	for {
 		p.board.mu.Lock()
-		paused, changed := p.paused, p.board.changed
+		paused, changed := p.paused || p.barred > 0, p.board.changed
 		p.board.mu.Unlock()
 		if !paused {
 			return ctx.Err() == nil
@@ -226,8 +227,12 @@ func (p *progress) pause(paused bool, said Position) {
 	})
 }
 
-// restart has p begin anew from what is stored.
-func (p *progress) restart() { p.board.update(p.beginAnew) }
+// bar has p begin anew from what is stored, and not before as many bars are lifted as were put.
+func (p *progress) bar() {
+	p.board.update(func() { p.barred++; p.beginAnew() })
+}
+
+func (p *progress) lift() { p.board.update(func() { p.barred-- }) }
 
 // beginAnew is called under the board's lock.
 func (p *progress) beginAnew() {

@@ -76,6 +76,9 @@ func TestTextIsText(t *testing.T) {
 	live.open("/ui/orders/" + id)
 	live.has("#description", hebrew)
 	live.has("#description", family)
+	live.click("#whole summary")
+	live.await(`document.querySelector("#whole .text").textContent.length > 90000`)
+	live.shoot("text-ui-orders-id-whole")
 	if value[string](live, `getComputedStyle(document.querySelector("#description [dir=auto]")).unicodeBidi`) == "normal" {
 		t.Error("a description from right to left can reach beyond itself")
 	}
