@@ -31,6 +31,7 @@ const patience = 2 * time.Minute
 func open(t *testing.T, o *gateway.Options, parts ...deed.Part) *site {
 	t.Helper()
 	s := &site{Service: deedtest.Serve(t, parts...), t: t}
+	s.Settle() // all parts run
 	gw, err := gateway.New(s.Service.Service, o)
 	if err != nil {
 		t.Fatal(err)

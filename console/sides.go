@@ -2,7 +2,9 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/deed-es/deed"
@@ -47,12 +49,13 @@ func (c *console) sides(call *gateway.Call) (content, error) {
 	}
 	body := sidesBody{Stream: stream, Last: last.Version, Older: last.Version > sideEvents}
 	model := c.service.Model()
-	types := map[string]bool{}
+	types, names := map[string]bool{}, named{}
 	for r, err := range c.service.Log().Read(ctx, deed.Query{Stream: stream, Backward: true, Limit: sideEvents}) {
 		if err != nil {
 			return content{}, err
 		}
 		types[r.Type] = true
+		names.take(r)
 		e := sideEntry{entry: entryOf(r), JSON: datumOf(r.Data, r.ContentType, "").JSON}
 		for _, f := range followersOf(model, r.Type) {
 			if f.Kind == kindProjection {
@@ -67,6 +70,11 @@ func (c *console) sides(call *gateway.Call) (content, error) {
 			return content{}, err
 		}
 		makes := slices.ContainsFunc(v.Events, func(t deed.TypeModel) bool { return types[t.Name] })
+		if makes && len(found) == 1 && len(found[0].Rows) == 0 && found[0].Fault == "" {
+			if found, err = c.byNames(ctx, v, names, found); err != nil {
+				return content{}, err
+			}
+		}
 		for _, f := range found {
 			if f.Makes = makes; makes || len(f.Rows) > 0 {
 				body.Views = append(body.Views, f)
@@ -75,6 +83,52 @@ func (c *console) sides(call *gateway.Call) (content, error) {
 	}
 	slices.SortStableFunc(body.Views, func(a, b sideView) int { return rank(a) - rank(b) })
 	return content{title: "Both sides of " + cut(80, stream), area: "streams", body: body}, nil
+}
+
+// named is what events name: values of their data that could be keys, with the member that has each.
+type named map[string]string
+
+// At most so many values are looked for in a view that is not made of the stream's own id.
+const maxNamed = 40
+
+func (n named) take(r deed.Record) {
+	var members map[string]any
+	if json.Unmarshal(r.Data, &members) != nil {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		value, ok := members[name].(string)
+		if ok && len(n) < maxNamed && n[value] == "" && deed.ValidID(value) == nil {
+			n[value] = name
+		}
+	}
+}
+
+// byNames finds the rows of a view whose keys the events name: those of a customer, for the orders that name the customer.
+func (c *console) byNames(ctx context.Context, v deed.ViewModel, n named, none []sideView) ([]sideView, error) {
+	found := map[string]*sideView{}
+	for _, value := range slices.Sorted(maps.Keys(n)) {
+		row, _, err := c.service.Views().Get(ctx, v.Name, value, 0)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			continue
+		}
+		member := n[value]
+		if found[member] == nil {
+			found[member] = &sideView{Name: v.Name, How: "the row's key is the " + member + " of the events"}
+		}
+		found[member].Rows = append(found[member].Rows, rowLineOf(row))
+	}
+	if len(found) == 0 {
+		return none, nil
+	}
+	var all []sideView
+	for _, member := range slices.Sorted(maps.Keys(found)) {
+		all = append(all, *found[member])
+	}
+	return all, nil
 }
 
 // rank puts rows made of the stream first, then views that have none, then what only names the thing.
