@@ -1,0 +1,111 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/deed-es/deed"
+)
+
+// outcome is what a command was answered.
+type outcome struct {
+	hash    []byte
+	receipt deed.Receipt
+}
+
+// stored is an outcome on its way.
+type stored struct {
+	ref     deed.CommandRef
+	receipt deed.Receipt
+}
+
+func (o *outcome) scan(row pgx.Row, id *string) error {
+	var streams string
+	err := row.Scan(id, &o.hash, &o.receipt.Position, &streams)
+	o.receipt.Streams = parseStreams(streams)
+	return err
+}
+
+// answer is the first receipt, marked Again, or ErrReused.
+func (o outcome) answer(ref deed.CommandRef) (deed.Receipt, error) {
+	if !bytes.Equal(o.hash, []byte(ref.Hash)) {
+		return deed.Receipt{}, deed.ErrReused
+	}
+	receipt := o.receipt
+	receipt.Streams = slices.Clone(receipt.Streams)
+	receipt.Again = true
+	return receipt, nil
+}
+
+// Outcome looks up what a command was answered. See deed.Engine.
+func (db *DB) Outcome(ctx context.Context, ref deed.CommandRef) (receipt deed.Receipt, found bool, err error) {
+	if err := db.usable(ctx); err != nil || ref.ID == "" {
+		return receipt, false, err
+	}
+	var o outcome
+	err = db.read(ctx, func(c *pgxpool.Conn) error {
+		var id string
+		return o.scan(c.QueryRow(ctx, db.tables.sql(outcomesSQL), db.log, []string{ref.ID}), &id)
+	})
+	switch {
+	case isNone(err):
+		return receipt, false, nil
+	case err != nil:
+		return receipt, false, err
+	}
+	receipt, err = o.answer(ref)
+	return receipt, err == nil, err
+}
+
+func formatStreams(streams []deed.StreamVersion) string {
+	var text []byte
+	for i, s := range streams {
+		if i > 0 {
+			text = append(text, '\n')
+		}
+		text = strconv.AppendInt(text, int64(s.Version), 10)
+		text = append(text, ' ')
+		text = append(text, s.Stream...)
+	}
+	return string(text)
+}
+
+func parseStreams(text string) []deed.StreamVersion {
+	if text == "" {
+		return nil
+	}
+	var streams []deed.StreamVersion
+	for line := range strings.SplitSeq(text, "\n") {
+		number, stream, _ := strings.Cut(line, " ")
+		version, _ := strconv.ParseInt(number, 10, 64)
+		streams = append(streams, deed.StreamVersion{Stream: deed.StreamID(stream), Version: deed.Version(version)})
+	}
+	return streams
+}
+
+// A step of Forget removes so many outcomes.
+const forgetStep = 1000
+
+// Forget removes outcomes stored before t, but for those of effects still pending, and of effects finished after t.
+func (db *DB) Forget(ctx context.Context, t time.Time) error {
+	for {
+		var removed int64
+		err := db.change(ctx, true, func(ctx context.Context, c *pgx.Conn, _ *pgx.Batch) error {
+			tag, err := c.Exec(ctx, db.tables.sql(`DELETE FROM @commands WHERE log = $1 AND id IN (
+				SELECT id FROM @commands c WHERE log = $1 AND time < $2 AND (finished IS NULL OR finished < $2)
+				AND NOT EXISTS (SELECT FROM @effects e WHERE e.log = $1 AND e.id = c.id) ORDER BY time LIMIT $3)`), db.log, micros(t), forgetStep)
+			removed = tag.RowsAffected()
+			return err
+		})
+		if err != nil || removed < forgetStep {
+			return err
+		}
+	}
+}

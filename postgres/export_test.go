@@ -1,0 +1,4 @@
+package postgres
+
+// LockKey is a log's advisory lock.
+var LockKey = lockKey

@@ -1,0 +1,67 @@
+package postgres
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/deed-es/deed"
+)
+
+// The first byte of an index value as it is stored, in the order of the contract: nil, false, true, numbers, texts.
+const (
+	valueNil = iota
+	valueFalse
+	valueTrue
+	valueNumber
+	valueText
+)
+
+// indexValue writes a value so that the bytes of two are ordered as they are, and equal where they are: 1 and 1.0, but not
+// integers above 2^53 that share a float64. A number is the greatest float64 that is not above it, and how far it is above that.
+func indexValue(value any) []byte {
+	switch v := value.(type) {
+	case bool:
+		if v {
+			return []byte{valueTrue}
+		}
+		return []byte{valueFalse}
+	case int64:
+		floor := float64(v)
+		if floor >= 1<<63 || int64(floor) > v { // rounded up
+			floor = math.Nextafter(floor, math.Inf(-1))
+		}
+		return indexNumber(floor, uint16(v-int64(floor)))
+	case float64:
+		return indexNumber(v, 0)
+	case string:
+		return append([]byte{valueText}, v...)
+	}
+	return []byte{valueNil}
+}
+
+func indexNumber(floor float64, above uint16) []byte {
+	bits := math.Float64bits(floor)
+	if floor == 0 { // -0 is 0
+		bits = 0
+	}
+	if bits>>63 == 1 {
+		bits = ^bits
+	} else {
+		bits |= 1 << 63
+	}
+	value := binary.BigEndian.AppendUint64([]byte{valueNumber}, bits)
+	return binary.BigEndian.AppendUint16(value, above)
+}
+
+func validValue(value any) error {
+	switch v := value.(type) {
+	case nil, int64, string, bool:
+		return nil
+	case float64:
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			return nil
+		}
+	}
+	return &deed.InvalidError{Field: "index", Reason: fmt.Sprintf("%v of type %T is not nil, an int64, a finite float64, a string or a bool", value, value)}
+}

@@ -1,0 +1,247 @@
+package postgres
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/deed-es/deed"
+)
+
+// The bounds of a page: contract.md, "Read". The first page is smaller, since many readers want a few records only.
+const (
+	pageRecords = 1000
+	pageFirst   = 128
+	pageBytes   = 1 << 20
+)
+
+// page is the next records of a read, taken in one short use of a connection or of the tail.
+type page struct {
+	records []deed.Record
+	bytes   int
+	limit   int // of records
+
+	// Everything selected from the read's start up to passed is delivered or in records; passed moves towards until, which
+	// is the last position to look at. Backward, passed is the lowest position looked at, and until the lowest to look at.
+	passed, until deed.Position
+	version       deed.Version // of a stream: the last one looked at
+}
+
+func (p *page) full() bool { return len(p.records) >= p.limit || p.bytes >= pageBytes }
+
+func (p *page) take(r deed.Record) {
+	p.records = append(p.records, r)
+	p.bytes += r.Size()
+}
+
+func (p *page) reset(limit int) {
+	clear(p.records)
+	p.records = p.records[:0]
+	p.bytes = 0
+	p.limit = limit
+}
+
+// fill reads the next page from the database, and where the log ends if that is not known yet: before the page, in the same round
+// trip. What the page has beyond that was stored in between, and is left out.
+func (r *reading) fill(ctx context.Context, c *pgxpool.Conn) error {
+	var got scanned
+	if !r.fresh {
+		if err := r.pageSQL(ctx, c, r.page.until, &got); err != nil {
+			return err
+		}
+		return r.collect(ctx, c, &got)
+	}
+	head := deed.Position(0)
+	sql, args := r.statement(math.MaxInt64)
+	b := &pgx.Batch{}
+	b.Queue(r.db.tables.sql(headSQL), r.db.log).QueryRow(func(row pgx.Row) error { return row.Scan(&head) })
+	b.Queue(r.db.tables.fill(sql), args...).Query(func(rows pgx.Rows) error { return got.scan(rows, r.db.kinds.Load()) })
+	if err := c.SendBatch(ctx, b).Close(); err != nil {
+		return err
+	}
+	r.fresh = false
+	r.upTo(head)
+	r.db.advance(head)
+	if r.page.passed >= r.page.until {
+		return nil
+	}
+	return r.collect(ctx, c, &got)
+}
+
+func (r *reading) pageSQL(ctx context.Context, c *pgxpool.Conn, until deed.Position, got *scanned) error {
+	sql, args := r.statement(until)
+	rows, err := c.Query(ctx, r.db.tables.fill(sql), args...)
+	if err != nil {
+		return err
+	}
+	return got.scan(rows, r.db.kinds.Load())
+}
+
+// scanned is what a page's statement has returned.
+type scanned struct {
+	records []deed.Record
+	bytes   int
+	unknown map[int]int32 // kinds that are not known yet, by place in records
+}
+
+func (s *scanned) scan(rows pgx.Rows, kinds *kindSet) error {
+	defer rows.Close()
+	s.records, s.bytes, s.unknown = s.records[:0], 0, nil
+	for rows.Next() {
+		r, unknown, err := scanRecord(rows, kinds)
+		if err != nil {
+			return err
+		}
+		if unknown != 0 {
+			if s.unknown == nil {
+				s.unknown = map[int]int32{}
+			}
+			s.unknown[len(s.records)] = unknown
+		}
+		s.bytes += len(r.Data) + len(r.Metadata)
+		s.records = append(s.records, r)
+	}
+	return rows.Err()
+}
+
+// name gives the records the kinds that were not known.
+func (s *scanned) name(kinds *kindSet) {
+	for i, number := range s.unknown {
+		if kinds.has(number) {
+			is(&s.records[i], &kinds.list[number-1])
+		}
+	}
+}
+
+// collect takes what q selects of what was read. If there is no more, all is passed.
+func (r *reading) collect(ctx context.Context, c *pgxpool.Conn, got *scanned) error {
+	if len(got.unknown) > 0 {
+		kinds, err := r.db.moreKinds(ctx, c)
+		if err != nil {
+			return err
+		}
+		got.name(kinds)
+	}
+	p := &r.page
+	more := len(got.records) >= p.limit || got.bytes >= pageBytes
+	for i := range got.records {
+		record := &got.records[i]
+		if record.Position > p.until && !r.q.Backward {
+			more = false
+			break
+		}
+		p.passed, p.version = record.Position, record.Version
+		if r.q.Selects(*record) {
+			p.take(*record)
+		}
+	}
+	if !more {
+		p.passed = p.until
+	}
+	return nil
+}
+
+// statement is the SQL of the next page: rows in order, at most so many, and no more once they are large.
+func (r *reading) statement(until deed.Position) (string, []any) {
+	p, q := &r.page, &r.q
+	order := ""
+	if q.Backward {
+		order = " DESC"
+	}
+	if q.Stream != "" {
+		from := "@events e WHERE e.log = $1 AND e.stream = $2 AND e.version > $3 AND e.version < $4 AND e.position > $5"
+		args := []any{r.db.log, string(q.Stream), int64(p.version), int64(math.MaxInt64), int64(q.After), p.limit}
+		if q.Backward {
+			args[2], args[3] = int64(q.AfterVersion), int64(p.version)
+		}
+		return bounded(from, "e.version"+order, "$6"), args
+	}
+	low, high := p.passed, until // exclusive, inclusive
+	if q.Backward {
+		low, high = until-1, p.passed-1
+	}
+	s := selection{statement{args: []any{r.db.log, int64(low), int64(high), p.limit}}}
+	positions, found := s.positions(q.Category, q.Match, q.Backward)
+	if !found {
+		return bounded("@events e WHERE e.log = $1 AND e.position > $2 AND e.position <= $3", "e.position"+order, "$4"), s.args
+	}
+	from := "(" + positions + ") p CROSS JOIN LATERAL (SELECT * FROM @events e WHERE e.log = $1 AND e.position = p.position OFFSET 0) e"
+	return bounded(from, "p.position"+order, "$4"), s.args
+}
+
+// bounded selects events until there are pageBytes of them.
+func bounded(from, order, limit string) string {
+	return "SELECT " + eventColumns + " FROM (SELECT *, coalesce(sum(octet_length(data) + coalesce(octet_length(metadata), 0)) OVER" +
+		" (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before FROM (SELECT e.* FROM " + from +
+		" ORDER BY " + order + " LIMIT " + limit + ") e) e WHERE e.before < 1048576"
+}
+
+// What is looked up one by one in this package is joined LATERAL with an OFFSET 0, which keeps the planner from doing it another
+// way: of a table that was not analysed since it was empty it believes that reading all of a log is cheap.
+
+// selection is a query by category and match as SQL. Parameters 1 to 4 are the log, the positions between which it looks (the
+// lower one excluded), and how many it wants at most.
+type selection struct{ statement }
+
+// positions is a statement for the first positions that a category (empty: any) and any of the items select; found is false if
+// everything is selected. Which kinds there are is looked up in the statement itself, so that it sees those that others have
+// just stored.
+func (s *selection) positions(category string, match []deed.Match, backward bool) (sql string, found bool) {
+	if len(match) == 0 {
+		match = []deed.Match{{}}
+	}
+	order := ""
+	if backward {
+		order = " DESC"
+	}
+	for i := range match {
+		m := &match[i]
+		if category == "" && len(m.Types) == 0 && len(m.Tags) == 0 {
+			return "", false
+		}
+	}
+	for i := range match {
+		if i > 0 {
+			sql += " UNION "
+		}
+		sql += "(" + s.item(category, &match[i], order) + ")"
+	}
+	return "SELECT position FROM (" + sql + ") items ORDER BY position" + order + " LIMIT $4", true
+}
+
+func (s *selection) item(category string, m *deed.Match, order string) string {
+	kinds := s.kinds(category, m.Types)
+	if len(m.Tags) == 0 {
+		return "SELECT p.position FROM unnest(" + kinds + ") AS k (kind) CROSS JOIN LATERAL (SELECT position FROM @events x WHERE x.log = $1" +
+			" AND x.kind = k.kind AND x.position > $2 AND x.position <= $3 ORDER BY x.position" + order + " LIMIT $4) p ORDER BY p.position" + order + " LIMIT $4"
+	}
+	sql := "SELECT t.position FROM @tags t"
+	for i, tag := range m.Tags[1:] {
+		sql += " CROSS JOIN LATERAL (SELECT FROM @tags o WHERE o.log = $1 AND o.tag = " + s.arg(tag) + " AND o.position = t.position OFFSET 0) o" + strconv.Itoa(i)
+	}
+	where := " WHERE t.log = $1 AND t.tag = " + s.arg(m.Tags[0]) + " AND t.position > $2 AND t.position <= $3"
+	if kinds != "" {
+		sql += " CROSS JOIN LATERAL (SELECT kind FROM @events x WHERE x.log = $1 AND x.position = t.position OFFSET 0) x"
+		where += " AND x.kind = ANY (" + kinds + ")"
+	}
+	return sql + where + " ORDER BY t.position" + order + " LIMIT $4"
+}
+
+// kinds is the array of the kinds of a category with one of the types; empty where any will do.
+func (s *selection) kinds(category string, types []string) string {
+	where := ""
+	if category != "" {
+		where += " AND category = " + s.arg(category)
+	}
+	if len(types) > 0 {
+		where += " AND type = ANY (" + s.arg(slices.Clone(types)) + "::text[])"
+	}
+	if where == "" {
+		return ""
+	}
+	return "ARRAY (SELECT id FROM @kinds WHERE log = $1" + where + ")"
+}
