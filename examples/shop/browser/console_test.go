@@ -236,5 +236,5 @@ func TestWhatIsParkedIsRetriedAndSkipped(t *testing.T) {
 	}
 	b.has("#none", "Nothing is parked")
 	b.open("/console")
-	b.await(`[...document.querySelectorAll("#parts [data-label=parked]")].every(e => e.textContent === "0")`)
+	b.reloadUntil(`[...document.querySelectorAll("#parts [data-label=parked]")].every(e => e.textContent === "0")`)
 }
