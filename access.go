@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"strings"
 )
 
 // Views reads a service's views by name, as JSON: for gateways and consoles.
@@ -13,32 +14,58 @@ type Views struct{ service *Service }
 // Views returns the reading side of the service's views.
 func (s *Service) Views() Views { return Views{s} }
 
-func (v Views) named(name string) (rawView, error) {
+func (v Views) named(name string) (*viewVersions, error) {
+	if err := v.service.must(RoleQueries); err != nil {
+		return nil, err
+	}
 	view, ok := v.service.views[name]
 	if !ok {
-		return rawView{}, fmt.Errorf("view %.80q: %w", name, ErrNotFound)
+		return nil, fmt.Errorf("view %.80q: %w", name, ErrNotFound)
 	}
 	return view, nil
 }
 
-// placed is a view or tables.
-func (v Views) placed(name string) (rawView, error) {
-	if tables, ok := v.service.tables[name]; ok {
-		return tables, nil
+// read returns what a view's name is read from by who needs a position: of a version that nobody keeps, and that is not so far, the
+// newest, which takes its place.
+func (v Views) read(ctx context.Context, name string, after Position) (rawView, error) {
+	view, err := v.named(name)
+	if err != nil {
+		return rawView{}, err
 	}
-	return v.named(name)
+	raw, version, err := view.reading(ctx)
+	if err != nil || after <= 0 || v.service.keeps(view, version) {
+		return raw, err
+	}
+	at, err := raw.store.WaitView(ctx, raw.ref, 0)
+	if at < after {
+		raw = view.known[view.newest]
+	}
+	return raw, err
 }
 
-// Version is the version of the view or tables that are read; ErrNotFound if there are none of that name.
-func (v Views) Version(name string) (int, error) {
-	view, err := v.placed(name)
-	return view.ref.Version, err
+// Reading is which version of a view is read by its name.
+type Reading struct {
+	Version int
+	Stale   bool // nobody keeps it up to date any more; a new version is being made in its place
+}
+
+// Reading returns which version of a view is read, or of tables; ErrNotFound if there are none of that name.
+func (v Views) Reading(ctx context.Context, name string) (Reading, error) {
+	if tables, ok := v.service.tables[name]; ok {
+		return Reading{Version: tables.ref.Version}, nil
+	}
+	view, err := v.named(name)
+	if err != nil {
+		return Reading{}, err
+	}
+	_, version, err := view.reading(ctx)
+	return Reading{Version: version.Version, Stale: err == nil && !v.service.keeps(view, version)}, err
 }
 
 // Get returns a row and the view's position that it was read at; see View.Get. A missing row is ErrNotFound, with the
 // position. What is parked is said in KeyedRow.Parked, also of a missing row, and is no error.
 func (v Views) Get(ctx context.Context, name, key string, after Position) (KeyedRow[json.RawMessage], Position, error) {
-	view, err := v.named(name)
+	view, err := v.read(ctx, name, after)
 	if err != nil {
 		return KeyedRow[json.RawMessage]{}, 0, err
 	}
@@ -48,7 +75,7 @@ func (v Views) Get(ctx context.Context, name, key string, after Position) (Keyed
 
 // List returns a page of a view; see View.List. Values of conditions may be text, read as the field's kind.
 func (v Views) List(ctx context.Context, name string, where []Where, page Page, after Position) (Rows[json.RawMessage], error) {
-	view, err := v.named(name)
+	view, err := v.read(ctx, name, after)
 	if err != nil {
 		return Rows[json.RawMessage]{}, err
 	}
@@ -57,7 +84,10 @@ func (v Views) List(ctx context.Context, name string, where []Where, page Page, 
 
 // Position returns the position of a view or tables once it is at or after reach; *BehindError if ctx ends first.
 func (v Views) Position(ctx context.Context, name string, reach Position) (Position, error) {
-	view, err := v.placed(name)
+	if tables, ok := v.service.tables[name]; ok {
+		return tables.store.WaitView(ctx, tables.ref, reach)
+	}
+	view, err := v.read(ctx, name, reach)
 	if err != nil {
 		return 0, err
 	}
@@ -65,13 +95,35 @@ func (v Views) Position(ctx context.Context, name string, reach Position) (Posit
 }
 
 // Changes yields the rows that changed after a cursor, each as it is when it is read, in the order of (Position, Key), and
-// waits for more until ctx is done. ErrCursor if rows removed since the cursor are not remembered any more.
-func (v Views) Changes(ctx context.Context, name string, after ChangeCursor) iter.Seq2[Change, error] {
-	view, err := v.named(name)
-	if err != nil {
-		return func(yield func(Change, error) bool) { yield(Change{}, err) }
+// waits for more until ctx is done. ErrCursor if rows removed since the cursor are not remembered any more, and when another version
+// of the view is read than this one, from the first or by now: then begin anew.
+func (v Views) Changes(ctx context.Context, name string, version int, after ChangeCursor) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		view, err := v.named(name)
+		if err != nil {
+			yield(Change{}, err)
+			return
+		}
+		raw, read, err := view.reading(ctx)
+		switched := fmt.Errorf("changes of view %s: not version %d is read: %w", name, version, ErrCursor)
+		if err == nil && read.Version != version {
+			err = switched
+		}
+		if err != nil {
+			yield(Change{}, err)
+			return
+		}
+		ctx, stop := view.whileRead(ctx, read)
+		defer stop()
+		for change, err := range raw.changes(ctx, after) {
+			if err != nil && context.Cause(ctx) == errSwitched { //nolint:errorlint // it is the one
+				err = switched
+			}
+			if !yield(change, err) {
+				return
+			}
+		}
 	}
-	return view.changes(ctx, after)
 }
 
 // Processes looks into a service's processes and reactors.
@@ -92,7 +144,8 @@ func (p Processes) States(ctx context.Context, part, after string, limit int) ([
 	if err := p.known(part); err != nil {
 		return nil, err
 	}
-	return p.service.engine.PartStates(ctx, part, after, limit)
+	return merged(p.service.stored(part), limit, func(a, b StateChange) int { return strings.Compare(a.Key, b.Key) },
+		func(name string) ([]StateChange, error) { return p.service.engine.PartStates(ctx, name, after, limit) })
 }
 
 // Effects returns the pending effects of a process or reactor in the order in which they are due; of one key, unless it is
@@ -101,5 +154,5 @@ func (p Processes) Effects(ctx context.Context, part, key string, after *EffectC
 	if err := p.known(part); err != nil {
 		return nil, err
 	}
-	return p.service.engine.Effects(ctx, EffectQuery{Parts: []string{part}, Key: key, After: after, Limit: limit})
+	return p.service.engine.Effects(ctx, EffectQuery{Parts: p.service.stored(part), Key: key, After: after, Limit: limit})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -32,11 +33,12 @@ type Parked struct {
 
 // The events by which parts are controlled.
 const (
-	typeRetried = "part-retried"
-	typeSkipped = "part-skipped"
-	typePaused  = "part-paused"
-	typeResumed = "part-resumed"
-	typeRebuilt = "part-rebuilt"
+	typeRetried  = "part-retried"
+	typeSkipped  = "part-skipped"
+	typePaused   = "part-paused"
+	typeResumed  = "part-resumed"
+	typeRebuilt  = "part-rebuilt"
+	typeSwitched = "part-switched"
 )
 
 // control is what such an event says.
@@ -45,6 +47,8 @@ type control struct {
 	Key      string   `json:"key,omitempty"`
 	Position Position `json:"position,omitempty"` // of the record that is skipped
 	Effect   string   `json:"effect,omitempty"`   // that is skipped
+	Version  int      `json:"version,omitempty"`  // that is read from now on
+	Before   int      `json:"before,omitempty"`   // the version that was
 	event    string
 }
 
@@ -60,7 +64,7 @@ func isControl(r Record) bool { return r.Type == typeRetried || r.Type == typeSk
 
 // isReserved tells whether events of this type are deed's own.
 func isReserved(eventType string) bool {
-	return slices.Contains([]string{typeWoken, typeRefused, typeRetried, typeSkipped, typePaused, typeResumed, typeRebuilt}, eventType)
+	return slices.Contains([]string{typeWoken, typeRefused, typeRetried, typeSkipped, typePaused, typeResumed, typeRebuilt, typeSwitched}, eventType)
 }
 
 func partTag(part string) string { return "part:" + part }
@@ -107,7 +111,7 @@ func (c Control) Parked(ctx context.Context, part, after string, limit int) ([]P
 	defer s.board.mu.Unlock()
 	for key, held := range s.executor.held {
 		e := held.effect
-		if key.part != part || e.Key <= after || slices.ContainsFunc(all, func(p Parked) bool { return p.Key == e.Key }) {
+		if partOf(key.part) != part || e.Key <= after || slices.ContainsFunc(all, func(p Parked) bool { return p.Key == e.Key }) {
 			continue
 		}
 		all = append(all, Parked{
@@ -119,17 +123,20 @@ func (c Control) Parked(ctx context.Context, part, after string, limit int) ([]P
 }
 
 func (s *Service) parkedKeys(ctx context.Context, part, after string, limit int) ([]ParkedKey, error) {
-	view, isView := s.views[part]
-	if !isView {
-		view, isView = s.tables[part]
+	if v, isView := s.views[part]; isView {
+		return parkedIn(slices.Collect(maps.Values(v.known)), limit, func(view rawView) ([]ParkedKey, error) {
+			return view.store.ViewParked(ctx, view.ref, after, limit)
+		})
 	}
-	switch {
-	case isView:
-		return view.store.ViewParked(ctx, view.ref, after, limit)
-	case s.names[part] == kindTask:
+	if tables, isTables := s.tables[part]; isTables {
+		return tables.store.ViewParked(ctx, tables.ref, after, limit)
+	}
+	if s.names[part] == kindTask {
 		return nil, nil
 	}
-	return s.engine.PartParked(ctx, part, after, limit)
+	return parkedIn(s.stored(part), limit, func(name string) ([]ParkedKey, error) {
+		return s.engine.PartParked(ctx, name, after, limit)
+	})
 }
 
 // Retry has a part handle what is parked of a key, or carry out the key's effect that is held back, once more. It returns where

@@ -91,6 +91,7 @@ func commandName(c Command) string {
 // origin is what an effect came of.
 type origin struct {
 	part   string // name of the process or reactor
+	stored string // by which the store knows its partition
 	key    string
 	record Record
 }
@@ -105,7 +106,7 @@ func (e Effect) change(o origin, place int) (EffectChange, error) {
 		return change, nil
 	}
 	p := &PendingEffect{
-		Part: o.part, Key: o.key, Name: e.name, Position: o.record.Position, Place: place,
+		Part: o.stored, Key: o.key, Name: e.name, Position: o.record.Position, Place: place,
 		Due: e.dueAt(o.record), Kind: string(e.kind), Causation: o.record.ID,
 	}
 	meta := o.record.Meta()

@@ -74,7 +74,7 @@ type PartStore interface {
 	// States returns the stored states of these keys of a part; keys without one are missing in the map.
 	States(ctx context.Context, part string, keys []string) (map[string][]byte, error)
 	// CommitPart stores c in one transaction, flushed. ErrConflict if the part's position is not c.From or its version is
-	// not c.Version.
+	// not c.Version. ErrFenced if c.Lease was taken by another since, or given back.
 	CommitPart(ctx context.Context, c PartCommit) error
 	// Effects returns pending effects selected by q in the order of (Due, Position, Place, ID).
 	Effects(ctx context.Context, q EffectQuery) ([]PendingEffect, error)
@@ -110,6 +110,7 @@ type PartState struct {
 type PartCommit struct {
 	Part       string
 	Version    int
+	Lease      Lease    // under which it is made; without a token: none
 	From       Position // the position that the step was made from
 	Checkpoint Checkpoint
 	States     []StateChange

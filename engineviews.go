@@ -11,7 +11,7 @@ type ViewStore interface {
 	// another version or another Index is made anew, empty.
 	OpenView(ctx context.Context, spec ViewSpec) (Checkpoint, error)
 	// CommitView stores rows and checkpoint in one transaction and then wakes who waits. ErrConflict if the view's position
-	// is not c.From.
+	// is not c.From, ErrFenced if c.Lease was taken by another since, or given back.
 	CommitView(ctx context.Context, c ViewCommit) error
 	// DropView removes the view's rows and checkpoint, so that OpenView starts it anew.
 	DropView(ctx context.Context, view ViewRef) error
@@ -34,6 +34,19 @@ type ViewStore interface {
 	ViewParked(ctx context.Context, view ViewRef, after string, limit int) ([]ParkedKey, error)
 	// ViewParkedRecords lists what is parked of a key in the order of positions, after a position, at most limit.
 	ViewParkedRecords(ctx context.Context, view ViewRef, key string, after Position, limit int) ([]ParkedRecord, error)
+	// ListViews returns the views that were opened and not dropped, by name and version.
+	ListViews(ctx context.Context) ([]ViewRef, error)
+	// ViewRead returns which version of a view is read, whether it is there or not; the zero ViewVersion if nobody has said.
+	ViewRead(ctx context.Context, name string) (ViewVersion, error)
+	// ReadView has another version of a view be read from now on, in one step for all who share the store. ErrConflict if what was
+	// read until now is not from.
+	ReadView(ctx context.Context, name string, from, to ViewVersion) error
+}
+
+// ViewVersion is a version of a view, and into how many partitions that is cut, each a view of its own.
+type ViewVersion struct {
+	Version    int
+	Partitions int
 }
 
 // InlineStore is an engine that can keep views in the log's own database, and fold events into them in the transaction that
@@ -88,6 +101,7 @@ type ViewSpec struct {
 // ViewCommit is one step of a projection.
 type ViewCommit struct {
 	View       ViewRef
+	Lease      Lease    // under which it is made; without a token: none
 	From       Position // the position that the step was made from
 	Checkpoint Checkpoint
 	Rows       []RowChange // each key once

@@ -25,6 +25,10 @@ var (
 	ErrUnknown = errors.New("outcome unknown")
 	// ErrReused: a command id was used before with another command.
 	ErrReused = errors.New("command id used before with another command")
+	// ErrElsewhere: this node does not do that; another of the fleet does.
+	ErrElsewhere = errors.New("not this node's work")
+	// ErrFenced: the lease under which something was to be stored is another's by now; nothing was stored.
+	ErrFenced = errors.New("the lease is another's by now")
 	// ErrReadOnly: the store was opened for reading only.
 	ErrReadOnly = errors.New("opened read-only")
 	// ErrForeignPosition: a position or checkpoint of another log.

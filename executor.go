@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,13 +16,13 @@ import (
 type executor struct {
 	store    Engine
 	codec    Codec
-	parts    []string // whose effects it carries out
 	dispatch func(ctx context.Context, stream StreamID, command string, body []byte) error
 	board    *board
 	logger   *slog.Logger
 	observer Observer
 	wake     chan struct{}
 
+	parts   []string  // whose effects it carries out, as the store knows them
 	asked   int       // how often somebody said that there is something to do
 	scanned int       // asked, when the last scan that found nothing began
 	nextDue time.Time // zero: nothing is pending
@@ -50,6 +51,25 @@ func newExecutor(store Engine, codec Codec, b *board, logger *slog.Logger) *exec
 		store: store, codec: codec, board: b, logger: logger, wake: make(chan struct{}, 1), asked: 1,
 		busy: map[effectKey]bool{}, left: map[effectKey]bool{}, held: map[effectKey]*heldEffect{},
 	}
+}
+
+// add has the effects of a part carried out.
+func (x *executor) add(part string) {
+	x.board.update(func() { x.parts = append(x.parts, part) })
+	x.notify()
+}
+
+// drop leaves the effects of a part to others.
+func (x *executor) drop(part string) {
+	x.board.update(func() { x.parts = slices.DeleteFunc(x.parts, func(p string) bool { return p == part }) })
+}
+
+// nextIn returns when the next effect of parts falls due.
+func (x *executor) nextIn(ctx context.Context, parts []string, now time.Time) (time.Time, bool, error) {
+	if len(parts) == 0 {
+		return time.Time{}, false, nil
+	}
+	return x.store.NextDue(ctx, parts, now)
 }
 
 // notify says that there may be something to do.
@@ -99,18 +119,18 @@ func (x *executor) run(ctx context.Context) {
 // scan starts what is due and can be started. It returns whether it is worth scanning again at once.
 func (x *executor) scan(ctx context.Context, workers *sync.WaitGroup) (bool, error) {
 	x.board.mu.Lock()
-	asked := x.asked
+	asked, parts := x.asked, slices.Clone(x.parts)
 	x.board.mu.Unlock()
 
 	now := x.store.Clock().Now()
-	next, pending, err := x.store.NextDue(ctx, x.parts, now)
+	next, pending, err := x.nextIn(ctx, parts, now)
 	if err != nil {
 		return false, err
 	}
 	passed := map[effectKey]bool{} // an earlier effect of the key waits already
 	full := false
-	q := EffectQuery{Parts: x.parts, Due: now, Limit: effectPage}
-	for !full {
+	q := EffectQuery{Parts: parts, Due: now, Limit: effectPage}
+	for !full && len(parts) > 0 {
 		x.board.mu.Lock()
 		clear(x.left)
 		x.board.mu.Unlock()
@@ -219,7 +239,7 @@ func (x *executor) done(ctx context.Context, key effectKey, effect PendingEffect
 		attempt = held.attempts
 	})
 	if attempt > 0 {
-		x.logger.Warn("an effect failed and will be tried again", "part", effect.Part, "key", effect.Key, "effect", effect.ID,
+		x.logger.Warn("an effect failed and will be tried again", "part", partOf(effect.Part), "key", effect.Key, "effect", effect.ID,
 			"stream", effect.Stream, "command", effect.CommandType, "attempt", attempt, "correlation", effect.Correlation, "error", err)
 	}
 	x.rouse()
@@ -314,7 +334,7 @@ func (x *executor) carryOut(ctx context.Context, effect PendingEffect) (err erro
 	ctx, cancel := outliving(ctx, lastWords)
 	defer cancel()
 	ctx = WithMeta(ctx, Meta{CommandID: effect.ID, Correlation: effect.Correlation, Causation: effect.Causation, Trace: effect.Trace})
-	ctx, end := begin(ctx, x.observer, Operation{Kind: OpEffect, Part: effect.Part, Stream: effect.Stream, Type: effect.CommandType})
+	ctx, end := begin(ctx, x.observer, Operation{Kind: OpEffect, Part: partOf(effect.Part), Stream: effect.Stream, Type: effect.CommandType})
 	defer func() { end(err) }()
 	switch effectKind(effect.Kind) {
 	case effectSend:
@@ -350,7 +370,7 @@ func (x *executor) own(ctx context.Context, effect PendingEffect, eventType stri
 	if err != nil {
 		return err
 	}
-	stream := processStream(effect.Part, effect.Key)
+	stream := processStream(partOf(effect.Part), effect.Key)
 	if e, err = x.codec.Encode(ctx, stream, e); err != nil {
 		return err
 	}

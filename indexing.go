@@ -232,15 +232,20 @@ func (f indexField) parse(name, text string) (any, error) {
 
 // stored returns, as JSON, what the index holds of a field for a stored row.
 func (x indexing) stored(name string, row Row) (json.RawMessage, error) {
-	v := reflect.New(x.row)
-	if err := json.Unmarshal(row.Data, v.Interface()); err != nil {
-		return nil, err
-	}
-	value, err := x.fields[name].of(v.Elem())
+	value, err := x.valueIn(name, row)
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(value)
+}
+
+// valueIn returns what the index holds of a field for a stored row.
+func (x indexing) valueIn(name string, row Row) (any, error) {
+	v := reflect.New(x.row)
+	if err := json.Unmarshal(row.Data, v.Interface()); err != nil {
+		return nil, err
+	}
+	return x.fields[name].of(v.Elem())
 }
 
 // fromJSON turns back what stored returned.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 )
 
 func (s *Service) category(name string) *category {
@@ -80,7 +81,6 @@ func (p Projection[V, E]) install(s *Service) error {
 	if err != nil {
 		return err
 	}
-	var views any = s.config.Views
 	switch p.Mode.or() {
 	case Async:
 		if s.config.Views == nil {
@@ -90,32 +90,34 @@ func (p Projection[V, E]) install(s *Service) error {
 		if s.engine == nil {
 			return fmt.Errorf("projection %s: an Inline one needs a Store that is an engine", p.Name)
 		}
-		views = s.engine
 	case Live:
-		views = s.log
 	}
-	if err := s.name(kindProjection, p.Name); err != nil {
+	version, single := ViewVersion{Version: p.ref().Version, Partitions: max(p.Partitions, 1)}, p.Mode.or() != Async
+	if err := s.nameView(p.Name, version, single); err != nil {
 		return err
 	}
-	progress := s.board.add(p.Name, kindProjection, p.ref().Version)
-	progress.maxLag = p.MaxLag
-	run := &projector[V, E]{
-		projection: p, events: types, view: rawView{ref: p.ref(), index: index}, log: s.log, info: s.Info(), codec: s.codec(),
-		progress: progress, parking: s.parking(kindProjection, p.Name),
-	}
-	if p.Mode.or() == Inline {
-		run.log = s.engine
-	}
-	view := run.view
-	if view.store, err = p.storeIn(views, run); err != nil {
-		return fmt.Errorf("projection %s: %w", p.Name, err)
-	}
-	s.views[p.Name] = view
-	s.keep(p.Mode.or(), view, run.loops(view))
-	s.model.Projections = append(s.model.Projections, ViewModel{
-		PartModel: PartModel{Name: p.Name, Version: p.ref().Version, Events: eventModels(p.Events)},
+	s.model.addView(ViewModel{
+		PartModel: PartModel{Name: p.Name, Version: version.Version, Events: eventModels(p.Events)},
 		Row:       typeModelFor[V](), Index: slices.Clone(p.Index), Mode: p.Mode,
 	})
+	views := map[Mode]any{Async: s.config.Views, Inline: s.engine, Live: s.log}[p.Mode.or()]
+	for _, part := range partitions(p.Partitions) {
+		ref := ViewRef{Name: part.name(p.Name), Version: p.ref().Version}
+		run := &projector[V, E]{
+			projection: p, events: types, part: part, view: rawView{ref: ref, index: index}, log: s.log, info: s.Info(), codec: s.codec(),
+			progress: s.board.add(p.Name, kindProjection, ref.Version), parking: s.parking(kindProjection, p.Name),
+		}
+		run.progress.maxLag, run.progress.partition = p.MaxLag, part
+		if p.Mode.or() == Inline {
+			run.log = s.engine
+		}
+		view := run.view
+		if view.store, err = p.storeIn(views, run); err != nil {
+			return fmt.Errorf("projection %s: %w", p.Name, err)
+		}
+		s.addVersion(p.Name, version, rawView{store: view.store, ref: p.ref(), index: index}, single)
+		s.keep(p.Mode.or(), view, run.loops(view))
+	}
 	return nil
 }
 
@@ -146,6 +148,15 @@ func (p *projector[V, E]) loops(view rawView) projecting {
 
 // keep has a projection's rows opened and kept up to date.
 func (s *Service) keep(mode Mode, view rawView, p projecting) {
+	l := loop{progress: p.progress, run: p.fold, role: RoleProjections, stored: func(ctx context.Context) (Position, int, error) {
+		position, err := view.store.WaitView(ctx, view.ref, 0)
+		if err != nil {
+			return 0, 0, err
+		}
+		parked, err := view.store.ViewParked(ctx, view.ref, "", 0)
+		return position, len(parked), err
+	}}
+	l.drop = func(ctx context.Context) error { return view.store.DropView(ctx, view.ref) }
 	switch mode {
 	case Live:
 		s.live = append(s.live, view.store.(liveStore))
@@ -156,18 +167,34 @@ func (s *Service) keep(mode Mode, view rawView, p projecting) {
 		s.openings = append(s.openings, func(ctx context.Context) error {
 			return s.config.Store.(InlineStore).FoldInline(ctx, view.ref, p.inline)
 		})
-		s.loops = append(s.loops, loop{p.progress, p.watch})
+		l.run = p.watch
 	case Async:
-		s.loops = append(s.loops, loop{p.progress, p.fold})
+		l.fleet, l.lease = s.fleet(view.store), leaseOf(view.ref.Name, view.ref.Version)
+	}
+	s.add(l, func(ctx context.Context) error { _, err := p.open(ctx); return err })
+}
+
+// add has a loop kept going, once what it works on is opened.
+func (s *Service) add(l loop, open func(ctx context.Context) error) {
+	if l.fleet != nil {
+		l.progress.away = true
+		if s.has(l.role) {
+			l.fleet.add(l.lease)
+		}
+	}
+	s.loops = append(s.loops, l)
+	if open == nil {
+		return
 	}
 	s.openings = append(s.openings, func(ctx context.Context) error {
-		checkpoint, err := p.open(ctx)
-		if err != nil {
-			return fmt.Errorf("projection %s: %w", view.ref.Name, err)
+		err := open(ctx)
+		if err == nil {
+			l.progress.position, l.progress.parked, err = l.stored(ctx)
 		}
-		parked, err := view.store.ViewParked(ctx, view.ref, "", 0)
-		p.progress.position, p.progress.parked = checkpoint.Position, len(parked)
-		return err
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", l.progress.kind, l.progress.name, err)
+		}
+		return nil
 	})
 }
 
@@ -176,13 +203,17 @@ func (p Process[S, E]) install(s *Service) error {
 	if err != nil {
 		return err
 	}
-	run := &processor[S, E]{
-		process: p, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor, parking: s.parking(kindProcess, p.Name),
-	}
-	if run.progress, err = s.register(kindProcess, p.Name, p.version(), p.From, run.spec); err != nil {
+	if err := s.register(kindProcess, p.Name, p.Partitions); err != nil {
 		return err
 	}
-	s.loops = append(s.loops, loop{run.progress, run.fold})
+	for _, part := range partitions(p.Partitions) {
+		run := &processor[S, E]{
+			process: p, name: part.name(p.Name), part: part, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor,
+			progress: s.board.add(p.Name, kindProcess, p.version()), parking: s.parking(kindProcess, p.Name),
+		}
+		run.progress.partition = part
+		s.follow(run.progress, run.fold, run.spec, p.From)
+	}
 	s.model.Processes = append(s.model.Processes, PartModel{Name: p.Name, Version: p.version(), Events: eventModels(p.Events)})
 	return nil
 }
@@ -192,44 +223,120 @@ func (r Reactor[E]) install(s *Service) error {
 	if err != nil {
 		return err
 	}
-	run := &reacting[E]{
-		reactor: r, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor, parking: s.parking(kindReactor, r.Name),
-	}
-	if run.progress, err = s.register(kindReactor, r.Name, 1, r.From, run.spec); err != nil {
+	if err := s.register(kindReactor, r.Name, r.Partitions); err != nil {
 		return err
 	}
-	s.loops = append(s.loops, loop{run.progress, run.follow})
+	for _, part := range partitions(r.Partitions) {
+		run := &reacting[E]{
+			reactor: r, name: part.name(r.Name), part: part, events: types, log: s.log, store: s.engine, codec: s.codec(), executor: s.executor,
+			progress: s.board.add(r.Name, kindReactor, 1), parking: s.parking(kindReactor, r.Name),
+		}
+		run.progress.partition = part
+		s.follow(run.progress, run.follow, run.spec, r.From)
+	}
 	s.model.Reactors = append(s.model.Reactors, PartModel{Name: r.Name, Version: 1, Events: eventModels(r.Events)})
 	return nil
 }
 
-// register makes a process or reactor known to the store, which fixes where it begins.
-func (s *Service) register(kind, name string, version int, from From, spec func(*Position) PartSpec) (*progress, error) {
+// register makes the name of a process or reactor known, and into how many partitions it is cut.
+func (s *Service) register(kind, name string, of int) error {
 	if s.engine == nil {
-		return nil, fmt.Errorf("%s %s: Config needs a Store that is an engine", kind, name)
+		return fmt.Errorf("%s %s: Config needs a Store that is an engine", kind, name)
 	}
 	if err := s.name(kind, name); err != nil {
-		return nil, err
-	}
-	s.executor.parts = append(s.executor.parts, name)
-	progress := s.board.add(name, kind, version)
-	s.openings = append(s.openings, func(ctx context.Context) error {
-		begin, err := s.begin(ctx, from)
-		if err != nil {
-			return fmt.Errorf("%s %s: %w", kind, name, err)
-		}
-		state, err := s.engine.OpenPart(ctx, spec(begin))
-		if errors.Is(err, ErrNotFound) {
-			return fmt.Errorf("%s %s is new to a log that has events already: say From, FromStart to handle them too or FromNow to leave them", kind, name)
-		}
-		if err != nil {
-			return fmt.Errorf("%s %s: %w", kind, name, err)
-		}
-		parked, err := s.engine.PartParked(ctx, name, "", 0)
-		progress.position, progress.parked = state.Checkpoint.Position, len(parked)
 		return err
+	}
+	s.cut[name] = max(of, 1)
+	s.openings = append(s.openings, func(ctx context.Context) error {
+		if err := s.openCut(ctx, kind, name); err != nil {
+			return fmt.Errorf("%s %s: %w", kind, name, err)
+		}
+		return nil
 	})
-	return progress, nil
+	return nil
+}
+
+// follow keeps a partition of a process or reactor going. The store fixes where it begins.
+func (s *Service) follow(p *progress, run func(ctx context.Context) error, spec func(*Position) PartSpec, from From) {
+	name := spec(nil).Name
+	l := loop{
+		progress: p, run: run, role: RoleProcesses, fleet: s.fleet(s.engine), lease: leaseOf(name, p.version), effects: name,
+		stored: func(ctx context.Context) (Position, int, error) {
+			state, err := s.engine.OpenPart(ctx, spec(nil))
+			if err != nil {
+				return 0, 0, err
+			}
+			parked, err := s.engine.PartParked(ctx, name, "", 0)
+			return state.Checkpoint.Position, len(parked), err
+		},
+	}
+	s.add(l, func(ctx context.Context) error { return s.openPart(ctx, spec, from) })
+}
+
+// openPart registers a part where it is not known.
+func (s *Service) openPart(ctx context.Context, spec func(*Position) PartSpec, from From) error {
+	begin, err := s.begin(ctx, from)
+	if err != nil {
+		return err
+	}
+	if _, err = s.engine.OpenPart(ctx, spec(begin)); errors.Is(err, ErrNotFound) {
+		return errors.New("it is new to a log that has events already: say From, FromStart to handle them too or FromNow to leave them")
+	}
+	return err
+}
+
+// openCut refuses a part that has begun with another number of partitions: nobody could tell which keys have handled what. The
+// store knows that number, if it is more than one, as a state of a part without records.
+func (s *Service) openCut(ctx context.Context, kind, name string) error {
+	of, none := s.cut[name], Position(0)
+	spec := PartSpec{Name: name + ".cut", Kind: kind, Version: 1, Log: s.engine.Info()}
+	if of > 1 {
+		whole := spec
+		whole.Name, whole.Version = name, 0 // which no part has: it would be an error
+		_, err := s.engine.OpenPart(ctx, whole)
+		switch {
+		case err == nil, errors.As(err, new(*InvalidError)):
+			return errCut("1", of)
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
+		spec.From = &none
+	}
+	known, err := s.engine.OpenPart(ctx, spec)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	const key = "partitions"
+	states, err := s.engine.States(ctx, spec.Name, []string{key})
+	if err != nil {
+		return err
+	}
+	was, begun := states[key]
+	switch {
+	case !begun:
+		return s.engine.CommitPart(ctx, PartCommit{
+			Part: spec.Name, Version: 1, Checkpoint: known.Checkpoint, States: []StateChange{{Key: key, Data: []byte(strconv.Itoa(of))}},
+		})
+	case string(was) != strconv.Itoa(of):
+		return errCut(string(was), of)
+	}
+	return nil
+}
+
+func errCut(was string, of int) error {
+	return fmt.Errorf("it has begun with %s partitions and cannot have %d; leave Partitions as it was", was, of)
+}
+
+// stored are the names by which the store knows the partitions of a process or reactor.
+func (s *Service) stored(part string) []string {
+	var names []string
+	for _, p := range partitions(s.cut[part]) {
+		names = append(names, p.name(part))
+	}
+	return names
 }
 
 // begin is where a part begins that is not known to the store; nil if that has to be said and was not.

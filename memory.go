@@ -16,6 +16,7 @@ type memoryViews struct {
 	now   func() time.Time
 	mu    sync.Mutex
 	views map[ViewRef]*memoryView
+	read  map[string]ViewVersion
 }
 
 type memoryView struct {
@@ -28,7 +29,7 @@ type memoryView struct {
 }
 
 func newMemoryViews(now func() time.Time) *memoryViews {
-	return &memoryViews{now: now, views: map[ViewRef]*memoryView{}}
+	return &memoryViews{now: now, views: map[ViewRef]*memoryView{}, read: map[string]ViewVersion{}}
 }
 
 func (m *memoryViews) OpenView(_ context.Context, spec ViewSpec) (Checkpoint, error) {
@@ -318,4 +319,28 @@ func (m *memoryViews) ViewParkedRecords(_ context.Context, view ViewRef, key str
 		return nil
 	})
 	return records, err
+}
+
+func (m *memoryViews) ListViews(context.Context) ([]ViewRef, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(m.views), func(a, b ViewRef) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
+	}), nil
+}
+
+func (m *memoryViews) ViewRead(_ context.Context, name string) (ViewVersion, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.read[name], nil
+}
+
+func (m *memoryViews) ReadView(_ context.Context, name string, from, to ViewVersion) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.read[name] != from {
+		return fmt.Errorf("version %d of view %s is read, not %d: %w", m.read[name].Version, name, from.Version, ErrConflict)
+	}
+	m.read[name] = to
+	return nil
 }

@@ -169,7 +169,7 @@ func (s *Service) adoptInline(ctx context.Context) error {
 		switch {
 		case !known:
 			errs = append(errs, fmt.Errorf("the log keeps the inline projection %s (version %d), which is not among the parts; add it, or drop it with InlineViews().DropView", ref.Name, ref.Version))
-		case view.ref != ref || !s.inline[ref.Name]:
+		case view.known[view.newest].ref != ref || !s.inline[ref.Name]:
 			errs = append(errs, store.InlineViews().DropView(ctx, ref))
 		}
 	}

@@ -28,7 +28,7 @@ type PartModel struct {
 	Events  []TypeModel
 }
 
-// ViewModel describes a projection with the rows that it makes.
+// ViewModel describes a projection with the rows that it makes; of several versions of one, the newest.
 type ViewModel struct {
 	PartModel
 	Row   TypeModel
@@ -48,6 +48,19 @@ func (s *Service) Model() Model { return s.model }
 
 func (m *Model) addDecider(kind, category string, commands, events []TypeModel, state TypeModel) {
 	m.Deciders = append(m.Deciders, DeciderModel{Kind: kind, Category: category, Commands: commands, Events: events, State: state})
+}
+
+// addView describes a projection: of several versions the newest.
+func (m *Model) addView(view ViewModel) {
+	for i, other := range m.Projections {
+		if other.Name == view.Name {
+			if other.Version < view.Version {
+				m.Projections[i] = view
+			}
+			return
+		}
+	}
+	m.Projections = append(m.Projections, view)
 }
 
 func eventModels[E Event](events []E) []TypeModel {

@@ -2,6 +2,7 @@ package deed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -9,63 +10,70 @@ import (
 // are pending already are carried out all the same. A second Pause changes nothing. ErrNotFound if there is no such part;
 // *InvalidError for a projection that is Inline or Live, which has no loop to pause.
 func (c Control) Pause(ctx context.Context, part string) (Receipt, error) {
-	return c.steer(ctx, typePaused, part, func(p *progress, said Position) { p.pause(true, said) })
+	return c.steer(ctx, typePaused, part, true)
 }
 
 // Resume has a part go on that was paused. The rest is as with Pause.
 func (c Control) Resume(ctx context.Context, part string) (Receipt, error) {
-	return c.steer(ctx, typeResumed, part, func(p *progress, said Position) { p.pause(false, said) })
+	return c.steer(ctx, typeResumed, part, false)
 }
 
 // Rebuild has a projection, or tables, made anew from the log's start; the rows that are there are gone at once. *InvalidError for
 // other parts: a process folds its states anew when its Version is raised. The rest is as with Pause.
 func (c Control) Rebuild(ctx context.Context, part string) (Receipt, error) {
-	view, err := c.rebuildable(part)
-	if err != nil {
+	if err := c.rebuildable(part); err != nil {
 		return Receipt{}, err
 	}
-	receipt, err := c.steer(ctx, typeRebuilt, part, func(*progress, Position) {})
+	receipt, err := c.steer(ctx, typeRebuilt, part, false)
 	if err != nil || receipt.Again {
 		return receipt, err
 	}
-	loop := c.service.loop(part)
-	loop.bar()
-	defer loop.lift()
-	if err := view.store.DropView(ctx, view.ref); err != nil {
-		return receipt, fmt.Errorf("rebuild %s: %w", part, err)
-	}
-	return receipt, nil
+	return receipt, c.service.makeAnew(ctx, part, receipt.Position, true)
 }
 
-func (c Control) rebuildable(part string) (rawView, error) {
+// makeAnew takes away the rows of a view that somebody has said, at a position, is to be rebuilt, while its loops rest. In a fleet the node
+// does that which folds them, or whichever was told if there is none.
+func (s *Service) makeAnew(ctx context.Context, part string, said Position, told bool) error {
+	var errs []error
+	for _, l := range s.loops {
+		ours := l.fleet == nil || l.progress.here() || told && l.fleet.holder(l.lease) == ""
+		if l.progress.name == part && l.drop != nil && ours && l.progress.drops(said) {
+			l.progress.bar()
+			errs = append(errs, l.drop(ctx))
+			l.progress.lift()
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("rebuild %s: %w", part, err)
+	}
+	return nil
+}
+
+func (c Control) rebuildable(part string) error {
 	s := c.service
 	kind, known := s.names[part]
-	view, isView := s.views[part]
-	if !isView {
-		view, isView = s.tables[part]
-	}
 	switch {
 	case !known:
-		return view, fmt.Errorf("part %.80q: %w", part, ErrNotFound)
-	case !isView:
-		return view, invalid("part", fmt.Sprintf("a %s is not rebuilt; raise the Version of a process to have its states folded anew", kind))
-	case s.loop(part).always:
-		return view, invalid("part", "a Live projection has nothing stored")
+		return fmt.Errorf("part %.80q: %w", part, ErrNotFound)
+	case kind != kindProjection && kind != kindTables:
+		return invalid("part", fmt.Sprintf("a %s is not rebuilt; raise the Version of a process to have its states folded anew", kind))
+	case s.progresses(part)[0].always:
+		return invalid("part", "a Live projection has nothing stored")
 	}
-	return view, nil
+	return nil
 }
 
-// steer stores that something was said about a part, and does it.
-func (c Control) steer(ctx context.Context, eventType, part string, do func(*progress, Position)) (Receipt, error) {
+// steer stores that something was said about a part, and has its loops pause or go on.
+func (c Control) steer(ctx context.Context, eventType, part string, paused bool) (Receipt, error) {
 	s := c.service
 	if s.engine == nil {
 		return Receipt{}, errOnlyReads(part)
 	}
-	p := s.loop(part)
+	loops := s.progresses(part)
 	switch {
-	case p == nil:
+	case len(loops) == 0:
 		return Receipt{}, fmt.Errorf("part %.80q: %w", part, ErrNotFound)
-	case eventType != typeRebuilt && (p.always || s.inline[part]):
+	case eventType != typeRebuilt && (loops[0].always || s.inline[part]):
 		return Receipt{}, invalid("part", "an Inline or Live projection has no loop to pause")
 	}
 	ref := CommandRef{ID: MetaFrom(ctx).CommandID}
@@ -73,20 +81,23 @@ func (c Control) steer(ctx context.Context, eventType, part string, do func(*pro
 		ref.Hash = HashID(eventType, part)
 	}
 	receipt, err := c.say(ctx, ref, eventType, control{Part: part})
-	if err == nil && !receipt.Again {
-		do(p, receipt.Position)
+	if err == nil && !receipt.Again && eventType != typeRebuilt {
+		for _, p := range loops {
+			p.pause(paused, receipt.Position)
+		}
 	}
 	return receipt, err
 }
 
-// loop is what keeps a part going; nil if there is no such part.
-func (s *Service) loop(part string) *progress {
+// progresses are how the partitions of a part stand; none if there is no such part.
+func (s *Service) progresses(part string) []*progress {
+	var loops []*progress
 	for _, p := range s.board.loops {
 		if p.name == part {
-			return p
+			loops = append(loops, p)
 		}
 	}
-	return nil
+	return loops
 }
 
 // takePauses finds out which parts were told to wait, however long that takes.

@@ -29,6 +29,9 @@ type Process[S any, E Event] struct {
 	Woken func(S, Wakeup) (S, []Effect)
 	// Refused, if set, is called when a command that the process sent was refused, so that it can compensate.
 	Refused func(S, Refusal) (S, []Effect)
+	// Partitions is into how many parts, by hash of key, the instances are cut, each followed on its own and on any node of a fleet;
+	// 0 is 1. It is fixed once the process has begun.
+	Partitions int
 	// From is where a process begins that is new to a log which has events already; NewService refuses it without.
 	From From
 }
@@ -107,7 +110,7 @@ func ownEvent(effect PendingEffect, m Meta, eventType string, v any, codec Codec
 	metadata, err := encodeMeta(m)
 	return NewEvent{
 		ID: HashID(effect.ID, eventType), Type: eventType, Schema: 1, ContentType: jsonContent,
-		Data: data, Metadata: metadata, Tags: codecTags(codec, []string{processTag(effect.Part)}),
+		Data: data, Metadata: metadata, Tags: codecTags(codec, []string{processTag(partOf(effect.Part))}),
 	}, err
 }
 
@@ -122,6 +125,7 @@ func (p Process[S, E]) types() (eventTypes[E], error) {
 	if p.Key == nil || p.Evolve == nil || p.React == nil {
 		errs = append(errs, errors.New("Key, Evolve, React: must be set"))
 	}
+	errs = append(errs, checkPartitions(p.Partitions))
 	if err := errors.Join(errs...); err != nil {
 		return types, fmt.Errorf("process %s: %w", p.Name, err)
 	}

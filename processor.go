@@ -14,6 +14,8 @@ import (
 // what is parked.
 type processor[S any, E Event] struct {
 	process  Process[S, E]
+	name     string // in the store: of the process's partition
+	part     partition
 	events   eventTypes[E]
 	log      Reader
 	store    Engine
@@ -40,7 +42,7 @@ type instance[E Event] struct {
 }
 
 func (p *processor[S, E]) spec(from *Position) PartSpec {
-	return PartSpec{Name: p.process.Name, Kind: kindProcess, Version: p.process.version(), From: from, Log: p.store.Info()}
+	return PartSpec{Name: p.name, Kind: kindProcess, Version: p.process.version(), From: from, Log: p.store.Info()}
 }
 
 // fold runs until ctx is done or something fails.
@@ -69,7 +71,7 @@ func (p *processor[S, E]) begin(ctx context.Context) error {
 	p.states, p.unmade = map[string]*S{}, map[Position]bool{}
 	p.folded = func(position Position) bool { return !p.makes(position) }
 	err := p.parking.load(func(after string, limit int) ([]ParkedKey, error) {
-		return p.store.PartParked(ctx, p.process.Name, after, limit)
+		return p.store.PartParked(ctx, p.name, after, limit)
 	})
 	if err == nil && p.stored.Position < p.live {
 		err = p.inherit(ctx)
@@ -186,7 +188,7 @@ func (p *processor[S, E]) hold(key string, data []byte) error {
 // commit stores states, effects, mark, and what is parked. Of a record alone, a state that cannot be stored is parked.
 func (p *processor[S, E]) commit(ctx context.Context, t transition, records []Record, to Position) error {
 	c := PartCommit{
-		Part: p.process.Name, Version: p.process.version(), From: p.stored.Position,
+		Part: p.name, Version: p.process.version(), Lease: p.progress.lease, From: p.stored.Position,
 		Checkpoint: p.stored.after(p.store.Info(), records, to), Effects: t.effects,
 	}
 	for key, position := range t.changed {
@@ -259,6 +261,9 @@ func (p *processor[S, E]) instance(r Record) instance[E] {
 	if in.fault == nil && in.key != "" {
 		in.fault = ValidID(in.key)
 	}
+	if in.fault == nil && !p.part.has(in.key) {
+		in.key = ""
+	}
 	return in
 }
 
@@ -274,7 +279,7 @@ func (p *processor[S, E]) load(ctx context.Context, instances []instance[E]) err
 	if len(keys) == 0 {
 		return nil
 	}
-	stored, err := p.store.States(ctx, p.process.Name, keys)
+	stored, err := p.store.States(ctx, p.name, keys)
 	if err != nil {
 		return err
 	}
@@ -303,7 +308,7 @@ func (p *processor[S, E]) next(r instance[E], makes bool) (next S, changed []Eff
 		return nil
 	})
 	if fault == nil && makes {
-		changed, fault = changes(effects, origin{part: p.process.Name, key: r.key, record: r.Record})
+		changed, fault = changes(effects, origin{part: p.process.Name, stored: p.name, key: r.key, record: r.Record})
 	}
 	return next, changed, fault
 }

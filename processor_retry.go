@@ -16,7 +16,7 @@ func (p *processor[S, E]) controlled(ctx context.Context, record Record) error {
 	if p.holds(c.Key) {
 		err := p.retry(ctx, c, retrying{
 			page: func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error) {
-				return p.store.PartParkedRecords(ctx, p.process.Name, c.Key, after, limit)
+				return p.store.PartParkedRecords(ctx, p.name, c.Key, after, limit)
 			},
 			record: func(ctx context.Context, position Position) (Record, error) { return recordAt(ctx, p.log, position) },
 			again: func(ctx context.Context, parked Record, was ParkedRecord) (fault, err error) {
@@ -27,7 +27,7 @@ func (p *processor[S, E]) controlled(ctx context.Context, record Record) error {
 			return err
 		}
 	}
-	if err := p.executor.controlled(ctx, p.process.Name, c); err != nil {
+	if err := p.executor.controlled(ctx, p.name, c); err != nil {
 		return err
 	}
 	return p.commit(ctx, t, []Record{record}, record.Position)
@@ -70,7 +70,7 @@ func (p *processor[S, E]) inherit(ctx context.Context) error {
 	var old []ParkedRecord
 	for _, key := range slices.Sorted(maps.Keys(p.keys)) {
 		for after, more := p.stored.Position, true; more; { // what this version has parked itself is not behind its mark
-			page, err := p.store.PartParkedRecords(ctx, p.process.Name, key, after, stepRecords)
+			page, err := p.store.PartParkedRecords(ctx, p.name, key, after, stepRecords)
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ func (p *processor[S, E]) inherit(ctx context.Context) error {
 	kept := p.change(unmade)
 	kept.Records = old
 	c := PartCommit{
-		Part: p.process.Name, Version: p.process.version(), From: p.stored.Position, Checkpoint: p.stored, Parked: p.changes,
+		Part: p.name, Version: p.process.version(), Lease: p.progress.lease, From: p.stored.Position, Checkpoint: p.stored, Parked: p.changes,
 	}
 	p.forget()
 	return p.store.CommitPart(ctx, c)

@@ -19,8 +19,12 @@ type progress struct {
 	kind      string
 	version   int
 	maxLag    time.Duration
-	follows   bool // the log; tasks do not
-	always    bool // there is no loop: it is up to date whenever somebody looks
+	partition partition
+	away      bool   // another node of a fleet is to run it, or nobody does
+	node      string // the name of the node that runs it, in a fleet; empty: none
+	lease     Lease  // under which the loop runs; without a token: none
+	follows   bool   // the log; tasks do not
+	always    bool   // there is no loop: it is up to date whenever somebody looks
 	position  Position
 	parked    int       // keys
 	moved     time.Time // machine's clock
@@ -28,6 +32,7 @@ type progress struct {
 	waiting   bool // between tries
 	paused    bool
 	said      Position // where it was said whether it is paused
+	dropped   Position // where it was said that it is made anew
 	barred    int      // how many have taken away what it works on, and will put it back
 	anew      bool     // it is to begin anew from what is stored
 	interrupt func()   // ends what the loop does now; nil: it does nothing yet
@@ -82,6 +87,21 @@ func unwatched(p *progress) *progress {
 	b := newBoard(p.board.logger)
 	b.observer = p.board.observer
 	return b.add(p.name, p.kind, p.version)
+}
+
+// isHere says whether the loop runs on this node, and not on another of a fleet.
+func (p *progress) isHere(here bool) {
+	p.board.update(func() {
+		if p.away = !here; !here {
+			p.running, p.waiting, p.stopped, p.err, p.attempts, p.failed = false, false, false, nil, 0, Record{}
+		}
+	})
+}
+
+func (p *progress) here() bool {
+	p.board.mu.Lock()
+	defer p.board.mu.Unlock()
+	return !p.away
 }
 
 // stop says that the loop cannot go on from a record.
@@ -227,6 +247,16 @@ func (p *progress) pause(paused bool, said Position) {
 	})
 }
 
+// drops tells whether p has not yet been told of a rebuild that was said at a position.
+func (p *progress) drops(said Position) (first bool) {
+	p.board.update(func() {
+		if first = said > p.dropped; first {
+			p.dropped = said
+		}
+	})
+	return first
+}
+
 // bar has p begin anew from what is stored, and not before as many bars are lifted as were put.
 func (p *progress) bar() {
 	p.board.update(func() { p.barred++; p.beginAnew() })
@@ -266,6 +296,9 @@ func (p *progress) backOff(ctx context.Context, err error, failed Record) bool {
 
 // settled tells whether p has nothing to do in a log that ends at head. It is called under the board's lock.
 func (p *progress) settled(head Position) bool {
+	if p.away && p.position >= head {
+		return true
+	}
 	return !p.follows || p.stopped || p.paused || p.waiting || p.running && !p.anew && p.position >= head
 }
 
@@ -278,6 +311,8 @@ func (p *progress) state(head Position) string {
 		return StateLive
 	case p.paused:
 		return StatePaused
+	case p.away && p.node != "":
+		return StateElsewhere
 	case !p.running:
 		return StateOff
 	case p.err != nil:

@@ -28,6 +28,9 @@ type Projection[V any, E Event] struct {
 	Evolve func(V, Recorded[E]) V
 	// Mode says when events are folded into rows: Async, which is the zero Mode, Inline or Live.
 	Mode Mode
+	// Partitions is into how many parts, by hash of key, the rows of an Async projection are cut, each folded on its own and on any
+	// node of a fleet; 0 is 1. A view with another number is made anew.
+	Partitions int
 	// MaxLag is how far behind the view may be and still count as ready; 0 is 10 s.
 	MaxLag time.Duration
 }
@@ -64,6 +67,11 @@ func (p Projection[V, E]) types() (eventTypes[E], indexing, error) {
 	}
 	if p.Mode < Async || p.Mode > Live {
 		errs = append(errs, errors.New("Mode: must be Async, Inline or Live"))
+	}
+	if err := checkPartitions(p.Partitions); err != nil {
+		errs = append(errs, err)
+	} else if p.Partitions > 1 && p.Mode != Async {
+		errs = append(errs, errors.New("Partitions: only an Async projection has several"))
 	}
 	index, err := newIndexing(reflect.TypeFor[V](), p.Index)
 	if err := errors.Join(append(errs, err)...); err != nil {

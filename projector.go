@@ -13,7 +13,8 @@ import (
 type projector[V any, E Event] struct {
 	projection Projection[V, E]
 	events     eventTypes[E]
-	view       rawView
+	view       rawView // of the partition
+	part       partition
 	log        Reader
 	info       LogInfo
 	codec      Codec
@@ -175,6 +176,9 @@ func (p *projector[V, E]) routed(record Record) routed[E] {
 			r.fault = ValidID(t.key)
 		}
 	}
+	if p.part.of > 1 {
+		r.targets = slices.DeleteFunc(slices.Clone(r.targets), func(t Target) bool { return t.field == "" && !p.part.has(t.key) })
+	}
 	return r
 }
 
@@ -324,7 +328,7 @@ func (p *projector[V, E]) commit(ctx context.Context, records []Record, to Posit
 		p.progress.reached(to, len(p.keys))
 		return nil
 	}
-	c := ViewCommit{View: p.view.ref, From: p.checkpoint.Position, Checkpoint: p.checkpoint.after(p.info, records, to)}
+	c := ViewCommit{View: p.view.ref, Lease: p.progress.lease, From: p.checkpoint.Position, Checkpoint: p.checkpoint.after(p.info, records, to)}
 	stored := p.dirty[:0]
 	for _, key := range p.dirty {
 		change, err := p.change(key, *p.rows[key])

@@ -21,6 +21,9 @@ type Reactor[E Event] struct {
 	React func(ctx context.Context, r Recorded[E], id string) ([]Effect, error)
 	// Attempts is how often an event is tried before it is parked; 0 is 20, which takes about five minutes.
 	Attempts int
+	// Partitions is into how many parts, by hash of stream, the events are cut, each followed on its own and on any node of a fleet; 0
+	// is 1. It is fixed once the reactor has begun.
+	Partitions int
 	// From is where a reactor begins that is new to a log which has events already; NewService refuses it without.
 	From From
 }
@@ -37,6 +40,7 @@ func (r Reactor[E]) types() (eventTypes[E], error) {
 	if r.Attempts < 0 {
 		errs = append(errs, errors.New("Attempts: is negative"))
 	}
+	errs = append(errs, checkPartitions(r.Partitions))
 	if err := errors.Join(errs...); err != nil {
 		return types, fmt.Errorf("reactor %s: %w", r.Name, err)
 	}
@@ -46,6 +50,8 @@ func (r Reactor[E]) types() (eventTypes[E], error) {
 // reacting is the running side of a reactor: one event after the other, each committed with its effects.
 type reacting[E Event] struct {
 	reactor  Reactor[E]
+	name     string // in the store: of the reactor's partition
+	part     partition
 	events   eventTypes[E]
 	log      Reader
 	store    Engine
@@ -57,7 +63,7 @@ type reacting[E Event] struct {
 }
 
 func (p *reacting[E]) spec(from *Position) PartSpec {
-	return PartSpec{Name: p.reactor.Name, Kind: kindReactor, Version: 1, From: from, Log: p.store.Info()}
+	return PartSpec{Name: p.name, Kind: kindReactor, Version: 1, From: from, Log: p.store.Info()}
 }
 
 // follow runs until ctx is done or something fails.
@@ -72,7 +78,7 @@ func (p *reacting[E]) follow(ctx context.Context) error {
 	p.executor.notify() // a commit whose outcome nobody learned may have stored effects
 	p.stored = state.Checkpoint
 	err = p.load(func(after string, limit int) ([]ParkedKey, error) {
-		return p.store.PartParked(ctx, p.reactor.Name, after, limit)
+		return p.store.PartParked(ctx, p.name, after, limit)
 	})
 	if err != nil {
 		return err
@@ -99,6 +105,8 @@ func (p *reacting[E]) handle(ctx context.Context, record Record) error {
 	switch {
 	case isControl(record):
 		return p.controlled(ctx, record)
+	case !p.part.has(key):
+		return nil
 	case p.holds(key):
 		p.park(key, record, nil)
 		return p.commit(ctx, nil, []Record{record}, record.Position)
@@ -127,7 +135,7 @@ func (p *reacting[E]) controlled(ctx context.Context, record Record) error {
 	if p.holds(c.Key) {
 		err := p.retry(ctx, c, retrying{
 			page: func(ctx context.Context, after Position, limit int) ([]ParkedRecord, error) {
-				return p.store.PartParkedRecords(ctx, p.reactor.Name, c.Key, after, limit)
+				return p.store.PartParkedRecords(ctx, p.name, c.Key, after, limit)
 			},
 			record: func(ctx context.Context, position Position) (Record, error) { return recordAt(ctx, p.log, position) },
 			again: func(ctx context.Context, parked Record, _ ParkedRecord) (fault, err error) {
@@ -138,7 +146,7 @@ func (p *reacting[E]) controlled(ctx context.Context, record Record) error {
 			return err
 		}
 	}
-	if err := p.executor.controlled(ctx, p.reactor.Name, c); err != nil {
+	if err := p.executor.controlled(ctx, p.name, c); err != nil {
 		return err
 	}
 	return p.commit(ctx, nil, []Record{record}, record.Position)
@@ -198,7 +206,7 @@ func (p *reacting[E]) changed(effects []Effect, r Record) ([]EffectChange, error
 	}
 	var changed []EffectChange
 	err := guard(func() (err error) {
-		changed, err = changes(effects, origin{part: p.reactor.Name, key: r.Stream.ID(), record: r})
+		changed, err = changes(effects, origin{part: p.reactor.Name, stored: p.name, key: r.Stream.ID(), record: r})
 		return err
 	})
 	return changed, err
@@ -222,7 +230,7 @@ func (p *reacting[E]) call(ctx context.Context, r Recorded[E], id string, effect
 // commit stores effects, mark, and what is parked.
 func (p *reacting[E]) commit(ctx context.Context, effects []EffectChange, records []Record, to Position) error {
 	c := PartCommit{
-		Part: p.reactor.Name, Version: 1, From: p.stored.Position, Checkpoint: p.stored.after(p.store.Info(), records, to),
+		Part: p.name, Version: 1, Lease: p.progress.lease, From: p.stored.Position, Checkpoint: p.stored.after(p.store.Info(), records, to),
 		Effects: effects, Parked: p.changes,
 	}
 	if err := p.store.CommitPart(ctx, c); err != nil {

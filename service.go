@@ -32,6 +32,12 @@ type Config struct {
 	Logger *slog.Logger
 	// NewID makes event ids; nil: deed.NewID.
 	NewID func() string
+	// Roles are what this node does where several share the log; none: all of it.
+	Roles []Role
+	// Node is what people know this process by among those that share the log; empty: its host and process id.
+	Node string
+	// LeaseTTL is after how long others take over what a node ran that is not heard of any more; 0 is 5 s.
+	LeaseTTL time.Duration
 	// Observer is told what the service and its engine do, for metrics and traces; nil: nobody is.
 	Observer Observer
 }
@@ -48,12 +54,14 @@ type Service struct {
 	log      Reader
 	logger   *slog.Logger
 	board    *board
+	fleets   []*fleet
 	executor *executor
 
 	model      Model
 	names      map[string]string // part name → kind
+	cut        map[string]int    // process or reactor → partitions
 	categories map[string]*category
-	views      map[string]rawView
+	views      map[string]*viewVersions
 	inline     map[string]bool // views that are Inline
 	tables     map[string]rawView
 	live       []liveStore
@@ -66,6 +74,12 @@ type Service struct {
 type loop struct {
 	progress *progress
 	run      func(context.Context) error
+	role     Role                                             // whose part it is
+	fleet    *fleet                                           // nil: all that it works on is this process's own
+	lease    string                                           // that it stands under in a fleet
+	drop     func(ctx context.Context) error                  // takes away the rows that it makes; nil: it makes none
+	effects  string                                           // the store's name of the part whose effects are carried out with it; empty: none
+	stored   func(ctx context.Context) (Position, int, error) // how far it is by what is stored, and how many keys are parked
 }
 
 // category is what a service can do with the things of a category.
@@ -94,7 +108,7 @@ const (
 func NewService(cfg Config, parts ...Part) (*Service, error) {
 	s := &Service{
 		config: cfg, log: cfg.Log, logger: cfg.Logger,
-		names: map[string]string{}, categories: map[string]*category{}, views: map[string]rawView{}, inline: map[string]bool{}, tables: map[string]rawView{},
+		names: map[string]string{}, cut: map[string]int{}, categories: map[string]*category{}, views: map[string]*viewVersions{}, inline: map[string]bool{}, tables: map[string]rawView{},
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
@@ -108,8 +122,11 @@ func NewService(cfg Config, parts ...Part) (*Service, error) {
 	if s.log == nil {
 		return nil, errors.New("new service: Config needs a Store, or a Log to read")
 	}
-	if cfg.Keep < 0 {
-		return nil, errors.New("new service: Config.Keep is negative")
+	if cfg.Keep < 0 || cfg.LeaseTTL < 0 {
+		return nil, errors.New("new service: Config.Keep or Config.LeaseTTL is negative")
+	}
+	if err := validRoles(cfg.Roles); err != nil {
+		return nil, fmt.Errorf("new service: %w", err)
 	}
 	s.engine, _ = cfg.Store.(Engine)
 	for _, store := range []any{cfg.Store, cfg.Views} {
@@ -120,7 +137,7 @@ func NewService(cfg Config, parts ...Part) (*Service, error) {
 	s.executor = newExecutor(s.engine, s.codec(), s.board, s.logger)
 	s.executor.observer = cfg.Observer
 	s.executor.dispatch = func(ctx context.Context, stream StreamID, command string, body []byte) error {
-		_, err := s.Dispatch(ctx, stream, command, body)
+		_, err := s.dispatch(ctx, stream, Any, command, body)
 		return err
 	}
 	var errs []error
@@ -182,20 +199,26 @@ func (s *Service) Run(ctx context.Context) error {
 	var failed sync.Once
 	var failure error
 	var running sync.WaitGroup
+	leave := s.join(ctx)
 	for _, l := range s.loops {
+		if !s.has(l.role) {
+			continue
+		}
 		running.Go(func() {
-			if err := l.progress.keep(ctx, l.run); err != nil {
+			if err := s.keepUp(ctx, l); err != nil {
 				s.logger.Error("a part stopped the service", "kind", l.progress.kind, "part", l.progress.name, "error", err)
 				failed.Do(func() { failure = err })
 				cancel()
 			}
 		})
 	}
-	if len(s.executor.parts) > 0 {
+	if len(s.cut) > 0 && s.has(RoleProcesses) {
 		running.Go(func() { s.executor.run(ctx) })
 	}
 	running.Go(func() { s.tidy(ctx) })
+	running.Go(func() { s.tendVersions(ctx) })
 	running.Wait()
+	leave()
 	s.board.update(func() {
 		for _, p := range s.board.loops {
 			p.running = false
@@ -251,13 +274,20 @@ func (s *Service) viewStores() []ViewStore {
 }
 
 // Dispatch decodes a command from strict JSON and handles it for the thing that stream names; see Handler.Handle for the
-// rest. Errors besides those: ErrNotFound for an unknown category or command, *MalformedError, *InvalidError.
+// rest. Errors besides those: ErrNotFound for an unknown category or command, *MalformedError, *InvalidError, ErrElsewhere.
 func (s *Service) Dispatch(ctx context.Context, stream StreamID, command string, body []byte) (Receipt, error) {
 	return s.DispatchAt(ctx, stream, Any, command, body)
 }
 
 // DispatchAt is Dispatch if the stream is at this version, and ErrConflict if not.
 func (s *Service) DispatchAt(ctx context.Context, stream StreamID, version Version, command string, body []byte) (Receipt, error) {
+	if err := s.must(RoleCommands); err != nil {
+		return Receipt{}, err
+	}
+	return s.dispatch(ctx, stream, version, command, body)
+}
+
+func (s *Service) dispatch(ctx context.Context, stream StreamID, version Version, command string, body []byte) (Receipt, error) {
 	c, ok := s.categories[stream.Category()]
 	if !ok {
 		return Receipt{}, fmt.Errorf("category %.80q: %w", stream.Category(), ErrNotFound)
@@ -337,20 +367,44 @@ func (s *Service) settle(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := s.locate(ctx); err != nil {
+			return err
+		}
 		changed, settled := s.settled(head)
 		if settled {
 			now, err := s.Head(ctx)
-			if err != nil || now == head {
+			if err != nil {
 				return err
+			}
+			if now == head {
+				return s.promote(ctx)
 			}
 			continue
 		}
-		select {
-		case <-ctx.Done():
+		if !s.awaitChange(ctx, changed) {
 			return fmt.Errorf("settle: %w: %s", ctx.Err(), s.unsettled(head))
-		case <-changed:
 		}
 	}
+}
+
+// lookAgain is how often it is looked how far parts are that other nodes run.
+const lookAgain = 20 * time.Millisecond
+
+// awaitChange returns when something may have changed; false if ctx is done.
+func (s *Service) awaitChange(ctx context.Context, changed chan struct{}) bool {
+	var again <-chan time.Time
+	if len(s.fleets) > 0 {
+		timer := time.NewTimer(lookAgain)
+		defer timer.Stop()
+		again = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-changed:
+	case <-again:
+	}
+	return true
 }
 
 // settled tells whether nothing is left to do in a log that ends at head, and what is closed when that may have changed.

@@ -2,6 +2,7 @@ package deed
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -24,9 +25,21 @@ type PartStatus struct {
 	Behind   time.Duration // how long ago the oldest event that it has not handled was recorded; 0 if there is none
 	Ready    bool          // neither stopped, paused nor off and, for projections and tables, at most MaxLag behind
 	Parked   int           // keys that are held back, see Control.Parked
-	Attempts int           // tries that failed since something last went well
-	Error    string        // of the last try that failed; empty if it went well
-	Record   *FailedRecord // what the error is about, if it is about a record
+	Node     string        // what people know the node by that runs it, in a fleet; of several partitions, that of the first
+	// Partitions are how the parts of it are doing that its keys are cut into; empty where there is one. Position is then the least of
+	// theirs, and State the one that asks most for somebody to look.
+	Partitions []PartitionStatus
+	Attempts   int           // tries that failed since something last went well
+	Error      string        // of the last try that failed; empty if it went well
+	Record     *FailedRecord // what the error is about, if it is about a record
+}
+
+// PartitionStatus is how a partition of a part is doing.
+type PartitionStatus struct {
+	Index    int // from 0
+	State    string
+	Position Position
+	Node     string
 }
 
 // FailedRecord names a record that a part failed on.
@@ -51,7 +64,9 @@ const (
 	StateStopped = "stopped"
 	// StatePaused: somebody has said that it is to wait; see Control.Resume.
 	StatePaused = "paused"
-	// StateOff: the service is not running.
+	// StateElsewhere: another node of the fleet runs it; what hinders it there, that node tells.
+	StateElsewhere = "elsewhere"
+	// StateOff: the service is not running, or no node of the fleet runs the part.
 	StateOff = "off"
 )
 
@@ -80,23 +95,19 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	if err := s.locate(ctx); err != nil {
+		return Status{}, err
+	}
+	s.holders()
 	status := Status{Log: s.Info(), Head: head}
 	var lags []time.Duration
 	s.board.mu.Lock()
 	for _, p := range s.board.loops {
-		part := PartStatus{
-			Name: p.name, Kind: p.kind, Version: p.version, State: p.state(head), Position: p.position, Parked: p.parked, Attempts: p.attempts,
+		if p.partition.index == 0 {
+			status.Parts, lags = append(status.Parts, p.status(head)), append(lags, p.maxLag)
+		} else {
+			status.Parts[len(status.Parts)-1].join(p.status(head))
 		}
-		if p.follows || p.stopped {
-			part.Lag = max(head-p.position, 0)
-		}
-		if p.err != nil {
-			part.Error = p.err.Error()
-		}
-		if p.failed.Position > 0 {
-			part.Record = &FailedRecord{Position: p.failed.Position, Stream: p.failed.Stream, Type: p.failed.Type}
-		}
-		status.Parts, lags = append(status.Parts, part), append(lags, p.maxLag)
 	}
 	status.Effects = s.executor.status()
 	s.board.mu.Unlock()
@@ -115,6 +126,41 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 		part.Ready = part.ready(limit)
 	}
 	return status, nil
+}
+
+// status is called under the board's lock.
+func (p *progress) status(head Position) PartStatus {
+	part := PartStatus{
+		Name: p.name, Kind: p.kind, Version: p.version, State: p.state(head), Position: p.position, Parked: p.parked, Attempts: p.attempts, Node: p.node,
+	}
+	if p.follows || p.stopped {
+		part.Lag = max(head-p.position, 0)
+	}
+	if p.err != nil {
+		part.Error = p.err.Error()
+	}
+	if p.failed.Position > 0 {
+		part.Record = &FailedRecord{Position: p.failed.Position, Stream: p.failed.Stream, Type: p.failed.Type}
+	}
+	if p.partition.of > 1 {
+		part.Partitions = []PartitionStatus{{Index: p.partition.index, State: part.State, Position: part.Position, Node: p.node}}
+	}
+	return part
+}
+
+// urgency are the states in the order in which they ask for somebody to look.
+var urgency = []string{StateLive, StateElsewhere, StateCatchingUp, StatePaused, StateOff, StateStalled, StateRetrying, StateStopped}
+
+// join adds what another partition says.
+func (p *PartStatus) join(other PartStatus) {
+	p.Partitions = append(p.Partitions, other.Partitions...)
+	if slices.Index(urgency, other.State) > slices.Index(urgency, p.State) {
+		p.State = other.State
+	}
+	p.Position, p.Lag, p.Parked = min(p.Position, other.Position), max(p.Lag, other.Lag), p.Parked+other.Parked
+	if p.Error == "" {
+		p.Error, p.Record, p.Attempts = other.Error, other.Record, other.Attempts
+	}
 }
 
 // ready tells whether the part does its work, and a view is not too far behind.
@@ -146,7 +192,7 @@ func (x *executor) status() EffectStatus {
 	for _, held := range x.held {
 		e := held.effect
 		status.Held = append(status.Held, HeldEffect{
-			Part: e.Part, Key: e.Key, ID: e.ID, Stream: e.Stream, Command: e.CommandType, Attempts: held.attempts, Error: held.err.Error(),
+			Part: partOf(e.Part), Key: e.Key, ID: e.ID, Stream: e.Stream, Command: e.CommandType, Attempts: held.attempts, Error: held.err.Error(),
 		})
 	}
 	return status

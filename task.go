@@ -14,11 +14,11 @@ type Task struct {
 	Run func(ctx context.Context, lease Lease) error
 }
 
-// Lease is the right to run that a task holds. In an embedded store the right to write is the lease.
+// Lease is the right to run a part, which one node of a fleet has at a time. In an embedded store the right to write is the lease.
 type Lease struct {
-	// Part is the task's name.
+	// Part is the part's name; of a task, just that.
 	Part string
-	// Token grows with each holder; a store that keeps the greatest it has seen can refuse an older one.
+	// Token is at least 1 and grows with each holder; a store that keeps the greatest it has seen can refuse an older one.
 	Token int64
 }
 
@@ -31,17 +31,18 @@ func (t Task) install(s *Service) error {
 	}
 	progress := s.board.add(t.Name, kindTask, 1)
 	progress.follows = false
-	s.loops = append(s.loops, loop{progress, func(ctx context.Context) error {
+	run := func(ctx context.Context) error {
 		well := func() { s.board.update(func() { progress.err, progress.attempts = nil, 0 }) }
 		s.board.update(func() { progress.running = true })
 		lasts := time.AfterFunc(lastRetry, well) // what fails sooner has not gone well since the last time
 		defer lasts.Stop()
-		err := guard(func() error { return t.Run(ctx, Lease{Part: t.Name, Token: 1}) })
+		err := guard(func() error { return t.Run(ctx, Lease{Part: t.Name, Token: max(progress.lease.Token, 1)}) })
 		if err == nil || ctx.Err() != nil {
 			well()
 		}
 		return err
-	}})
+	}
+	s.add(loop{progress: progress, run: run, role: RoleProcesses, fleet: s.fleet(s.config.Store), lease: t.Name}, nil)
 	s.model.Tasks = append(s.model.Tasks, t.Name)
 	return nil
 }

@@ -27,6 +27,7 @@ func (p Projection[V, E]) View(views ViewStore) *View[V] {
 		if raw.store, err = p.storeIn(views, run); err != nil {
 			err = fmt.Errorf("view %s: %w", p.Name, err)
 		}
+		raw.store = whole(raw.store, p.Partitions, index)
 	}
 	return &View[V]{raw: raw, fault: err}
 }
@@ -126,11 +127,19 @@ func (v rawView) wait(ctx context.Context, after Position) error {
 	return err
 }
 
+// waitFor is wait for what a key's row is in.
+func (v rawView) waitFor(ctx context.Context, key string, after Position) error {
+	if p, cut := v.store.(*partitioned); cut {
+		v.store, v.ref = p.ViewStore, p.at(v.ref, key)
+	}
+	return v.wait(ctx, after)
+}
+
 func (v rawView) get(ctx context.Context, key string, after Position) (Row, Position, error) {
 	if err := ValidID(key); err != nil {
 		return Row{}, 0, fmt.Errorf("get from view %s: %w", v.ref.Name, err)
 	}
-	if err := v.wait(ctx, after); err != nil {
+	if err := v.waitFor(ctx, key, after); err != nil {
 		return Row{}, 0, fmt.Errorf("get %s from view %s: %w", key, v.ref.Name, err)
 	}
 	row, position, err := v.store.Row(ctx, v.ref, key)

@@ -95,9 +95,9 @@ func TestViewsByName(t *testing.T) {
 		rows, err := views.List(bounded(t), "lines", []deed.Where{{Field: "balance", Value: "0"}}, deed.Page{Limit: 1}, 0)
 		must(t, err)
 		want(t, "rows", keysOf(rows), "1")
-		version, err := views.Version("lines")
+		reading, err := views.Reading(bounded(t), "lines")
 		must(t, err)
-		want(t, "version", version, 1)
+		want(t, "reading", reading, deed.Reading{Version: 1})
 	})
 	t.Run("say where they are when a row is missing", func(t *testing.T) {
 		_, position, err := views.Get(bounded(t), "lines", "9", 2)
@@ -111,15 +111,15 @@ func TestViewsByName(t *testing.T) {
 		wantErr(t, err, deed.ErrNotFound)
 		_, err = views.Position(bounded(t), "nothing", 0)
 		wantErr(t, err, deed.ErrNotFound)
-		_, err = views.Version("nothing")
+		_, err = views.Reading(bounded(t), "nothing")
 		wantErr(t, err, deed.ErrNotFound)
-		for _, err := range views.Changes(bounded(t), "nothing", deed.ChangeCursor{}) {
+		for _, err := range views.Changes(bounded(t), "nothing", 1, deed.ChangeCursor{}) {
 			wantErr(t, err, deed.ErrNotFound)
 		}
 	})
 	t.Run("tell changes as they come, removals too", func(t *testing.T) {
 		var seen []string
-		for c, err := range views.Changes(bounded(t), "lines", deed.ChangeCursor{}) {
+		for c, err := range views.Changes(bounded(t), "lines", 1, deed.ChangeCursor{}) {
 			must(t, err)
 			seen = append(seen, c.Key)
 			switch len(seen) {

@@ -80,9 +80,9 @@ func (g *Gateway) places(c *Call) ([]place, cursor, error) {
 	}
 	var places []place
 	for i, name := range names {
-		version, err := g.service.Views().Version(name)
+		version, err := g.version(c.Context(), name)
 		if err != nil {
-			return nil, own, missing("view")
+			return nil, own, err
 		}
 		if slices.Contains(names[:i], name) {
 			return nil, own, badQuery("view", "names a view twice")
@@ -95,6 +95,15 @@ func (g *Gateway) places(c *Call) ([]place, cursor, error) {
 		places = append(places, p)
 	}
 	return places, own, nil
+}
+
+// version is the version of a view that is read.
+func (g *Gateway) version(ctx context.Context, view string) (int, error) {
+	reading, err := g.service.Views().Reading(ctx, view)
+	if errors.Is(err, deed.ErrNotFound) {
+		err = missing("view")
+	}
+	return reading.Version, err
 }
 
 // continues tells whether a position of the cursor is one of this log.
@@ -126,10 +135,15 @@ func (g *Gateway) followView(ctx context.Context, p place, to chan<- viewEvent) 
 
 // snapshot begins a view anew, at the position that it has now.
 func (g *Gateway) snapshot(ctx context.Context, p *place, to chan<- viewEvent) error {
+	version, err := g.version(ctx, p.view)
+	if err != nil {
+		return err
+	}
 	at, err := g.service.Views().Position(ctx, p.view, 0)
 	if err != nil {
 		return err
 	}
+	p.version = version
 	p.at = deed.ChangeCursor{Position: at}
 	if p.reset && !hand(ctx, to, viewEvent{place: *p, kind: "reset"}) || !hand(ctx, to, viewEvent{place: *p, kind: "snapshot"}) {
 		return ctx.Err()
@@ -139,7 +153,7 @@ func (g *Gateway) snapshot(ctx context.Context, p *place, to chan<- viewEvent) e
 }
 
 func (g *Gateway) followFrom(ctx context.Context, p *place, to chan<- viewEvent) error {
-	for change, err := range g.service.Views().Changes(ctx, p.view, p.at) {
+	for change, err := range g.service.Views().Changes(ctx, p.view, p.version, p.at) {
 		if err != nil {
 			return err
 		}

@@ -115,8 +115,15 @@ func checkIncarnation(own deed.LogInfo, incarnation int64, position deed.Positio
 // reach waits until a view has what the call wants. It returns without an error, too, where an old answer will do.
 func (c *Call) reach(view string) (wanted, error) {
 	views, ctx := c.gateway.service.Views(), c.Request.Context()
-	if _, err := views.Version(view); err != nil {
+	reading, err := views.Reading(ctx, view)
+	if errors.Is(err, deed.ErrNotFound) {
 		return wanted{}, missing("view")
+	}
+	if err != nil {
+		return wanted{}, err
+	}
+	if reading.Stale {
+		c.Writer.Header()["Deed-Stale"] = []string{"true"}
 	}
 	w, err := c.wanted()
 	if err != nil || w.position == 0 {

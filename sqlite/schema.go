@@ -22,8 +22,8 @@ const (
 
 // The versions of the schemas that this package writes and reads.
 const (
-	logSchema   = 2
-	viewsSchema = 2
+	logSchema   = 3
+	viewsSchema = 3
 )
 
 //go:embed log.sql
@@ -41,6 +41,7 @@ var logUpgrades = map[int64]string{
 		PRIMARY KEY (part, key, position)
 	) STRICT, WITHOUT ROWID;
 	` + viewsSQL,
+	2: readUpgrade,
 }
 
 // The same for the views' database.
@@ -52,7 +53,14 @@ var viewsUpgrades = map[int64]string{
 		view INTEGER NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, time INTEGER NOT NULL, error TEXT NOT NULL, folded INTEGER NOT NULL,
 		PRIMARY KEY (view, key, position)
 	) STRICT, WITHOUT ROWID;`,
+	2: readUpgrade,
 }
+
+const readUpgrade = `
+	CREATE TABLE IF NOT EXISTS view_read (
+		name TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL, partitions INTEGER NOT NULL
+	) STRICT, WITHOUT ROWID;
+	INSERT INTO view_read SELECT name, max(version), 1 FROM views GROUP BY name;`
 
 // kept describes a database file to prepare: what it is, and how safe its commits are.
 type kept struct {

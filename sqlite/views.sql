@@ -18,6 +18,13 @@ CREATE TABLE views (
 	UNIQUE (name, version)
 ) STRICT;
 
+-- Which version of a view is read.
+CREATE TABLE IF NOT EXISTS view_read (
+	name       TEXT    NOT NULL PRIMARY KEY,
+	version    INTEGER NOT NULL,
+	partitions INTEGER NOT NULL -- each is a view
+) STRICT, WITHOUT ROWID;
+
 -- Records that a projection could not fold, and those of the same key that wait behind them.
 CREATE TABLE view_parked (
 	view     INTEGER NOT NULL,

@@ -16,6 +16,7 @@ import (
 type memoryViews struct {
 	mu    sync.Mutex
 	views map[deed.ViewRef]*memoryView
+	read  map[string]deed.ViewVersion
 	news  chan struct{}
 }
 
@@ -29,7 +30,7 @@ type memoryView struct {
 }
 
 func newMemoryViews() *memoryViews {
-	return &memoryViews{views: map[deed.ViewRef]*memoryView{}, news: make(chan struct{})}
+	return &memoryViews{views: map[deed.ViewRef]*memoryView{}, read: map[string]deed.ViewVersion{}, news: make(chan struct{})}
 }
 
 func (m *memoryViews) Close() error { return nil }
