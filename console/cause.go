@@ -42,7 +42,8 @@ type causeCommand struct {
 	To      deed.StreamID
 	Actor   string
 	ID      string
-	By      []follower // the parts of which one sent it; none: somebody asked for it
+	Caused  bool       // an event caused it; otherwise somebody asked for it
+	By      []follower // the parts of which one sent it
 	Missing string     // the id of the event that caused it, where that was not found
 	Events  []*causeEvent
 }
@@ -50,8 +51,9 @@ type causeCommand struct {
 // causeEvent is an event with the commands that it caused.
 type causeEvent struct {
 	entry
-	Here     bool // the page is about it
-	Commands []*causeCommand
+	Here      bool // the page is about it
+	Elsewhere bool // it is in another stream than the command was sent to
+	Commands  []*causeCommand
 }
 
 type causesBody struct {
@@ -63,6 +65,7 @@ type causesBody struct {
 	Before      bool // the search ended before the log's start
 	After       bool // or before its end
 	Cut         bool // more events belong to it than are shown
+	Several     bool // of some command it is known only that one of several parts sent it
 }
 
 // causes is the page of what caused a record and what it caused.
@@ -97,7 +100,7 @@ func (c *console) causes(call *gateway.Call) (content, error) {
 	} else {
 		body.Roots = []*causeCommand{t.from(t.rootOf(here))}
 	}
-	body.Events, body.Cut = t.shown, t.cut
+	body.Events, body.Cut, body.Several = t.shown, t.cut, t.several
 	return content{title: "What caused " + num(r.Position) + ", and what it caused", area: "log", body: body}, nil
 }
 
@@ -134,6 +137,8 @@ type tree struct {
 	done   map[string]bool
 	shown  int
 	cut    bool
+	// several is whether of some command it is known only that one of several parts sent it.
+	several bool
 }
 
 func newTree(m deed.Model, all []happened, here deed.Position) *tree {
@@ -192,16 +197,17 @@ func (t *tree) from(group string) *causeCommand {
 	events := t.groups[group]
 	first := events[0]
 	command := &causeCommand{To: first.Stream, Actor: first.Actor, ID: first.command}
-	if first.causation != "" {
+	if command.Caused = first.causation != ""; command.Caused {
 		cause, found := t.byID[first.causation]
 		if !found {
 			command.Missing = first.causation
 		}
 		command.By = sendersOf(t.model, cause.Type, first)
+		t.several = t.several || len(command.By) > 1
 	}
 	for _, h := range events {
 		t.shown++
-		e := &causeEvent{entry: h.entry, Here: h.Position == t.here}
+		e := &causeEvent{entry: h.entry, Here: h.Position == t.here, Elsewhere: h.Stream != first.Stream}
 		for _, next := range t.causes[h.id] {
 			if caused := t.from(next); caused != nil {
 				e.Commands = append(e.Commands, caused)
@@ -213,7 +219,7 @@ func (t *tree) from(group string) *causeCommand {
 }
 
 // sendersOf are the parts of which one must have sent a command, given the type of the event that caused it: the one whose own
-// stream it went to, or those that react to the event.
+// stream it went to, or those that react to the event. A record tells the event that caused it, and not the part.
 func sendersOf(m deed.Model, eventType string, caused happened) []follower {
 	var all []follower
 	for _, f := range followersOf(m, eventType) {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -83,6 +84,7 @@ type confirmBody struct {
 	Key              string
 	Unrouted         bool
 	Parked           *deed.Parked
+	Asked            asked // what was said already, and has not been done yet
 	Risky            bool
 	Action           string // where it is sent to
 	Back             string
@@ -100,6 +102,11 @@ func (c *console) confirm(call *gateway.Call, a action) (content, error) {
 		if body.Parked, err = c.parkedKey(call, t.part, t.key); err != nil {
 			return content{}, err
 		}
+		waiting, err := c.waiting(call.Context(), own)
+		if err != nil {
+			return content{}, err
+		}
+		body.Asked = waiting[t.key]
 		body.Key, body.Unrouted = strings.CutPrefix(t.key, "/")
 	}
 	to := url.Values{"id": {deed.NewID()}}
@@ -147,10 +154,19 @@ func (c *console) partNamed(call *gateway.Call, name string) (part, error) {
 	return part{}, &missing{what: "There is no part " + cut(80, name), do: "The overview lists those that there are."}
 }
 
-// parkedKey finds what is parked of a key.
+// parkedKey is what is parked of a key; *missing if nothing is.
 func (c *console) parkedKey(call *gateway.Call, name, key string) (*deed.Parked, error) {
+	found, err := c.findParked(call.Context(), name, key)
+	if err == nil && found == nil {
+		err = c.notParked(call.Context(), name, key)
+	}
+	return found, err
+}
+
+// findParked finds what is parked of a key; nil if nothing is.
+func (c *console) findParked(ctx context.Context, name, key string) (*deed.Parked, error) {
 	for after := ""; ; {
-		page, err := c.service.Control().Parked(call.Context(), name, after, parkedPage)
+		page, err := c.service.Control().Parked(ctx, name, after, parkedPage)
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +177,7 @@ func (c *console) parkedKey(call *gateway.Call, name, key string) (*deed.Parked,
 			after = page[i].Key
 		}
 		if len(page) < parkedPage {
-			return nil, &missing{what: "Nothing is parked of " + cut(80, key) + " in " + name, do: "It may have been retried or skipped already: the page Parked lists what there is."}
+			return nil, nil
 		}
 	}
 }
@@ -178,7 +194,9 @@ func (c *console) say(call *gateway.Call, a action) error {
 	own, err := c.partNamed(call, t.part)
 	if err == nil {
 		if a.key != nil {
-			_, err = a.key(c.service.Control(), ctx, t.part, t.key)
+			if _, err = a.key(c.service.Control(), ctx, t.part, t.key); errors.Is(err, deed.ErrNotFound) {
+				err = c.notParked(call.Context(), t.part, t.key)
+			}
 		} else {
 			_, err = a.part(c.service.Control(), ctx, t.part)
 		}

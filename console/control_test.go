@@ -152,7 +152,7 @@ func TestUnroutedKeys(t *testing.T) {
 	s := open(t, nil, cart.Decider, lost)
 	s.Send(cart.Decider.Send("1", cart.Open{Owner: "x"}))
 	s.settle()
-	s.get(200, "/console/parked").has(t, "stream <bdi>cart-1</bdi>", `href="/console/parked/lost/cart-1/skip?unrouted=true"`)
+	s.get(200, "/console/parked").has(t, `<span class="soft">stream</span> <bdi>cart-1</bdi>`, `href="/console/parked/lost/cart-1/skip?unrouted=true"`)
 	s.get(404, "/console/parked/lost/cart-1/skip")
 	to := s.confirmed("/console/parked/lost/cart-1/skip?unrouted=true")
 	if p := s.ask("POST", to); p.StatusCode != 303 {

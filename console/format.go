@@ -21,7 +21,7 @@ var functions = template.FuncMap{
 	"bytes":    byteSize,
 	"rfc":      func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z07:00") },
 	"full":     func(t time.Time) string { return t.UTC().Format("Monday, 2 January 2006, 15:04:05.000000 UTC") },
-	"clock":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") },
+	"clock":    clock,
 	"day":      func(t time.Time) string { return t.UTC().Format("2006-01-02") },
 	"lasting":  lasting,
 	"cut":      cut,
@@ -29,9 +29,12 @@ var functions = template.FuncMap{
 	"inc":      func(n deed.Version) deed.Version { return n + 1 },
 	"icon":     func() string { return iconAddress },
 	"plural":   plural,
+	"error":    func(text string) string { return cut(errorShown, text) },
 	"tab":      newTab,
 	"anchored": anchored,
 }
+
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
 
 // link is the address of a page of the console, of the segments of its path below root.
 func link(segments ...any) string {

@@ -77,6 +77,16 @@ func (f filter) Values() url.Values {
 // Any tells whether something is filtered.
 func (f filter) Any() bool { return len(f.Values()) > 0 }
 
+// older is the address of the page of what is before a position; empty if that is 0.
+func (f filter) older(before deed.Position) string {
+	if before == 0 {
+		return ""
+	}
+	values := f.Values()
+	values.Set("before", fmt.Sprint(before))
+	return link("log") + encoded(values)
+}
+
 // entry is a record as a line of a list.
 type entry struct {
 	Position deed.Position
@@ -139,11 +149,7 @@ func (c *console) log(call *gateway.Call) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	if more > 0 {
-		older := body.Filter.Values()
-		older.Set("before", fmt.Sprint(more))
-		body.Older = link("log") + encoded(older)
-	}
+	body.Older = body.Filter.older(more)
 	body.Live, body.Empty = q.Before == 0, head == 0
 	tail := body.Filter.Values()
 	tail.Set("after", fmt.Sprint(head))

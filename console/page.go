@@ -47,7 +47,7 @@ type sheet struct {
 	Style   string // address
 	Script  string
 	Head    deed.Position
-	Alerts  int // parts that want to be looked at
+	Alerts  string // how much wants to be looked at; empty: nothing does
 	Now     time.Time
 	Body    any
 }
@@ -84,7 +84,7 @@ func (c *console) show(call *gateway.Call, status int, name string, own content)
 		s.Theme = cookie.Value
 	}
 	if parts, err := c.meter.status(call.Context(), c.service); err == nil {
-		s.Head, s.Alerts = parts.Head, alerts(parts)
+		s.Head, s.Alerts = parts.Head, alertsText(alerts(parts))
 	}
 	var page bytes.Buffer
 	if err := layouts[name].ExecuteTemplate(&page, "layout", s); err != nil {
@@ -110,7 +110,11 @@ type failure struct {
 	Detail      string
 	Do          string // what to do about it
 	Correlation string
+	To          []place
 }
+
+// place is somewhere to go on from a page that has nothing to show.
+type place struct{ Name, Address string }
 
 // failed answers with a page that says what went wrong.
 func (c *console) failed(call *gateway.Call, err error) error {
@@ -123,7 +127,10 @@ func (c *console) failed(call *gateway.Call, err error) error {
 }
 
 // missing is an error about something that is not there, and what to do.
-type missing struct{ what, do string }
+type missing struct {
+	what, do string
+	to       []place
+}
 
 func (m *missing) Error() string { return m.what }
 
@@ -135,7 +142,7 @@ func failureOf(err error) failure {
 	var invalid *deed.InvalidError
 	switch {
 	case errors.As(err, &gone):
-		return failure{Status: http.StatusNotFound, What: gone.what, Do: gone.do}
+		return failure{Status: http.StatusNotFound, What: gone.what, Do: gone.do, To: gone.to}
 	case errors.As(err, &invalid):
 		return failure{Status: http.StatusUnprocessableEntity, What: "This cannot be done", Detail: invalid.Error(), Do: "Go back and change what was asked for."}
 	case errors.Is(err, deed.ErrNotFound):

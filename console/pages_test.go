@@ -235,7 +235,8 @@ func TestMap(t *testing.T) {
 func TestStorePage(t *testing.T) {
 	s, _ := carts(t, nil)
 	p := s.get(200, "/console/store")
-	p.has(t, "2026-01-01", "cart-opened", "effect-refused", "in memory", `role="img"`)
+	p.has(t, "2026-01-01", "cart-opened", "effect-refused", "in memory", `<tr class="group"><th colspan="3" scope="rowgroup"><a href="/console/streams?find=cart-">cart</a> <span class="soft">`)
+	p.hasNot(t, "<td></td>")
 }
 
 func TestViewsPages(t *testing.T) {

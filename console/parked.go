@@ -1,6 +1,8 @@
 package console
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,9 +13,9 @@ import (
 const parkedPage = 100
 
 type parkedBody struct {
-	Parts []parkedPart
-	Said  said
-	Total int
+	Parts   []parkedPart
+	Said    said
+	Waiting bool // something was said that has not been done yet
 }
 
 // said is what was told to a part just now.
@@ -35,34 +37,51 @@ type parkedLine struct {
 	Name     string // the key without what marks it as a stream's
 	Unrouted bool
 	Since    time.Time
+	Asked    asked // what was said, and has not been done yet
+	At       deed.Position
+	State    string // of the part
 }
 
 // parked is the page of what parts hold back.
 func (c *console) parked(call *gateway.Call) (content, error) {
+	c.meter.renew() // what was said before now and is done must not be shown as if it waited
 	parts, _, err := c.parts(call)
 	if err != nil {
 		return content{}, err
 	}
 	body := parkedBody{Said: saidOf(call)}
 	for _, p := range parts {
-		if p.Kind == kindTask {
-			continue
-		}
-		found, err := c.service.Control().Parked(call.Context(), p.Name, "", parkedPage+1)
+		own, err := c.parkedBy(call.Context(), p)
 		if err != nil {
 			return content{}, err
 		}
-		if len(found) == 0 {
-			continue
+		if len(own.Keys) > 0 {
+			body.Parts = append(body.Parts, own)
 		}
-		own := parkedPart{Part: p, More: len(found) > parkedPage}
-		for _, k := range found[:min(len(found), parkedPage)] {
-			line := parkedLine{Parked: k, Since: k.Time}
-			line.Name, line.Unrouted = strings.CutPrefix(k.Key, "/")
-			own.Keys = append(own.Keys, line)
-		}
-		body.Total += len(own.Keys)
-		body.Parts = append(body.Parts, own)
+		body.Waiting = body.Waiting || slices.ContainsFunc(own.Keys, func(k parkedLine) bool { return k.Asked.Action != "" })
 	}
 	return content{title: "Parked", area: "parked", body: body}, nil
+}
+
+// parkedBy is what a part holds back.
+func (c *console) parkedBy(ctx context.Context, p part) (parkedPart, error) {
+	own := parkedPart{Part: p}
+	if p.Kind == kindTask {
+		return own, nil
+	}
+	found, err := c.service.Control().Parked(ctx, p.Name, "", parkedPage+1)
+	if err != nil || len(found) == 0 {
+		return own, err
+	}
+	waiting, err := c.waiting(ctx, p)
+	if err != nil {
+		return own, err
+	}
+	own.More = len(found) > parkedPage
+	for _, k := range found[:min(len(found), parkedPage)] {
+		line := parkedLine{Parked: k, Since: k.Time, Asked: waiting[k.Key], At: p.Position, State: p.State}
+		line.Name, line.Unrouted = strings.CutPrefix(k.Key, "/")
+		own.Keys = append(own.Keys, line)
+	}
+	return own, nil
 }

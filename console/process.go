@@ -189,6 +189,9 @@ func (c *console) instance(call *gateway.Call) (content, error) {
 	}
 	ctx, key := call.Context(), call.Request.PathValue("key")
 	body := instanceBody{Part: own, Key: key, Stream: deed.Stream("process", own.Name+":"+key), Now: time.Now()}
+	if body.Parked, err = c.findParked(ctx, own.Name, key); err != nil {
+		return content{}, err
+	}
 	state, err := c.stateOf(ctx, own.Name, key)
 	if err != nil {
 		return content{}, err

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/gateway"
@@ -40,14 +41,46 @@ func (c *console) recordAt(call *gateway.Call) (deed.Record, error) {
 
 type recordBody struct {
 	deed.Record
-	Datum     datum
-	Extra     *node // metadata as it is stored
-	Known     deed.Meta
-	Before    deed.Position // of the record in front; 0: there is none
-	After     deed.Position
-	Followers []follower // what handles events of this type
-	Decided   bool       // its category has a decider, so that there are states
-	Cause     deed.Position
+	Datum    datum
+	Extra    *node // metadata as it is stored
+	Known    deed.Meta
+	Before   deed.Position // of the record in front; 0: there is none
+	After    deed.Position
+	Handlers []handler // what handles events of this type
+	Decided  bool      // its category has a decider, so that there are states
+}
+
+// handler is a part that handles a type of event, and whether it has come to a record of it.
+type handler struct {
+	follower
+	State  string // empty: it has come to the record
+	At     deed.Position
+	Parked bool // it failed on the record, and holds it back
+}
+
+// handlers are the parts that handle a record, now or later.
+func (c *console) handlers(call *gateway.Call, r deed.Record) ([]handler, error) {
+	parts, _, err := c.parts(call)
+	if err != nil {
+		return nil, err
+	}
+	var all []handler
+	for _, f := range followersOf(c.service.Model(), r.Type) {
+		one := handler{follower: f}
+		for _, p := range parts {
+			switch {
+			case p.Name != f.Name:
+			case p.Lag > 0 && p.Position < r.Position:
+				one.State, one.At = p.State, p.Position
+			case p.Parked > 0:
+				if one.Parked, err = c.failedOn(call.Context(), p.Name, r.Position); err != nil {
+					return nil, err
+				}
+			}
+		}
+		all = append(all, one)
+	}
+	return all, nil
 }
 
 // follower is a part that handles a type of event.
@@ -61,7 +94,7 @@ func (c *console) record(call *gateway.Call) (content, error) {
 	}
 	ctx := call.Context()
 	body := recordBody{Record: r, Known: r.Meta(), Datum: datumOf(r.Data, r.ContentType, link("log", r.Position, "data"))}
-	if len(r.Metadata) > 0 {
+	if text := strings.TrimSpace(string(r.Metadata)); text != "" && text != "{}" {
 		if d := datumOf(r.Metadata, "", ""); d.JSON != nil {
 			body.Extra = d.JSON
 		}
@@ -72,8 +105,17 @@ func (c *console) record(call *gateway.Call) (content, error) {
 	if body.After, err = c.next(ctx, deed.Query{After: r.Position, Limit: 1}); err != nil {
 		return content{}, err
 	}
-	body.Followers, body.Decided = followersOf(c.service.Model(), r.Type), c.decided(r.Stream.Category())
+	if body.Handlers, err = c.handlers(call, r); err != nil {
+		return content{}, err
+	}
+	body.Decided = c.decided(r.Stream.Category())
 	return content{title: r.Type + " at " + num(r.Position), area: "log", body: body}, nil
+}
+
+// failedOn tells whether a key of a part is parked because of the record at a position.
+func (c *console) failedOn(ctx context.Context, name string, at deed.Position) (bool, error) {
+	found, err := c.service.Control().Parked(ctx, name, "", parkedPage)
+	return slices.ContainsFunc(found, func(p deed.Parked) bool { return p.Effect == "" && p.Position == at }), err
 }
 
 func (c *console) next(ctx context.Context, q deed.Query) (deed.Position, error) {

@@ -74,7 +74,7 @@ func TestMeterRemembersWhatItSaw(t *testing.T) {
 func TestDaysOf(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2026, 1, n, 0, 0, 0, 0, time.UTC) }
 	days := daysOf([]deed.DayCount{{Day: day(1), Category: "a", Events: 10}, {Day: day(1), Category: "b", Events: 30}, {Day: day(4), Category: "a", Events: 1}})
-	if len(days) != 4 || days[0].Events != 40 || days[0].Categories[0].Category != "b" || days[1].Events != 0 || days[0].High != barHeight || days[3].High != 2 {
+	if len(days) != 4 || days[0].Events != 40 || days[0].Categories[0].Category != "b" || days[1].Events != 0 || days[0].Percent != 100 || days[3].Percent != 2.5 {
 		t.Errorf("%+v", days)
 	}
 	if days := daysOf([]deed.DayCount{{Day: day(1), Events: 1}, {Day: day(1).AddDate(5, 0, 0), Events: 1}}); len(days) > surveyDays+1 {

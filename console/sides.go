@@ -33,6 +33,9 @@ type sideView struct {
 	Fault string
 	More  bool
 	Makes bool // the view handles events that the stream has
+	State string
+	At    deed.Position // how far the view is
+	Lag   deed.Position
 }
 
 const (
@@ -81,8 +84,24 @@ func (c *console) sides(call *gateway.Call) (content, error) {
 			}
 		}
 	}
+	if err := c.standing(call, body.Views); err != nil {
+		return content{}, err
+	}
 	slices.SortStableFunc(body.Views, func(a, b sideView) int { return rank(a) - rank(b) })
 	return content{title: "Both sides of " + cut(80, stream), area: "streams", body: body}, nil
+}
+
+// standing adds how far the views are.
+func (c *console) standing(call *gateway.Call, views []sideView) error {
+	parts, _, err := c.parts(call, kindProjection)
+	for i := range views {
+		for _, p := range parts {
+			if p.Name == views[i].Name {
+				views[i].State, views[i].At, views[i].Lag = p.State, p.Position, p.Lag
+			}
+		}
+	}
+	return err
 }
 
 // named is what events name: values of their data that could be keys, with the member that has each.

@@ -45,8 +45,6 @@ type storeBody struct {
 	Events     int64
 	Categories []categoryCount
 	Days       []dayCount
-	BarWidth   int
-	ChartWide  int
 }
 
 type categoryCount struct {
@@ -65,15 +63,8 @@ type dayCount struct {
 	Day        time.Time
 	Events     int64
 	Categories []deed.DayCount
-	X, Y, High int // of its bar
+	Percent    float64 // of the greatest
 }
-
-// The measures of the chart of days.
-const (
-	barWidth  = 28
-	barGap    = 8
-	barHeight = 100
-)
 
 // store is the page of what the log holds.
 func (c *console) store(call *gateway.Call) (content, error) {
@@ -81,7 +72,7 @@ func (c *console) store(call *gateway.Call) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	body := storeBody{Log: c.service.Info(), Head: head, BarWidth: barWidth}
+	body := storeBody{Log: c.service.Info(), Head: head}
 	survey, at, err := c.counted.get(call.Context(), c.service)
 	switch {
 	case errors.Is(err, deed.ErrNotFound):
@@ -92,7 +83,6 @@ func (c *console) store(call *gateway.Call) (content, error) {
 	body.Counted, body.Bytes, body.ViewBytes = at, survey.Bytes, survey.Views
 	body.Categories, body.Events = categoriesOf(survey.Kinds)
 	body.Days = daysOf(survey.Days)
-	body.ChartWide = max(1, len(body.Days)*(barWidth+barGap))
 	return content{title: "Store", area: "store", body: body}, nil
 }
 
@@ -134,11 +124,7 @@ func daysOf(counts []deed.DayCount) []dayCount {
 	for i := range days {
 		d := &days[i]
 		slices.SortFunc(d.Categories, func(a, b deed.DayCount) int { return int(b.Events - a.Events) })
-		d.High = int(d.Events * barHeight / most)
-		if d.Events > 0 {
-			d.High = max(d.High, 2)
-		}
-		d.X, d.Y = i*(barWidth+barGap), barHeight-d.High
+		d.Percent = float64(d.Events) * 100 / float64(most)
 	}
 	return days
 }

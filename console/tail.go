@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/deed-es/deed"
@@ -20,6 +21,8 @@ const (
 	tailBeat    = 10 * time.Second
 	tailFar     = 50_000 // records behind the log's end, from where on the tail jumps
 	tailTimeout = 10 * time.Second
+	tailCalm    = 5   // steps without a sample after which a page that was shown samples gets the newest records
+	tailHoles   = "~" // ends the id of a message to a page that has holes
 )
 
 // sampler counts records and keeps some of them, chosen so that each is kept as likely as any other. It keeps lines, not
@@ -59,6 +62,8 @@ type message struct {
 	Position deed.Position `json:"position"`
 	Behind   deed.Position `json:"behind,omitempty"`  // positions to the log's end
 	Skipped  deed.Position `json:"skipped,omitempty"` // positions that were passed over, being too many
+	Settled  bool          `json:"settled,omitempty"` // Rows are the newest records without a hole, in place of what is shown
+	Older    string        `json:"older,omitempty"`   // with Settled: address of the page of what is before them
 }
 
 // tail streams new records: at most some messages a second, with at most some records each, and how many there were.
@@ -79,7 +84,7 @@ func (c *console) tail(call *gateway.Call) error {
 		return err
 	}
 	defer end()
-	t := &tailing{service: c.service, filter: f, query: q, sampler: sampler{chooses: rand.IntN}}
+	t := &tailing{console: c, filter: f, query: q, sampler: sampler{chooses: rand.IntN}}
 	if err := t.begin(ctx, after); err != nil {
 		return err
 	}
@@ -113,22 +118,24 @@ func (e *events) send(text string) error {
 
 // tailing is one who follows the log.
 type tailing struct {
-	service *deed.Service
+	console *console
 	filter  filter
 	query   deed.Query
 	sampler sampler
 	skipped deed.Position
+	holes   bool // the page shows a sample, or has passed something over
+	calm    int  // steps since that grew
 	out     *events
 }
 
 // begin finds out where to start: after a position, or at the log's end where that is too far behind it.
 func (t *tailing) begin(ctx context.Context, after string) error {
-	head, err := t.service.Head(ctx)
+	head, err := t.console.service.Head(ctx)
 	if err != nil {
 		return err
 	}
 	t.query.After = head
-	if after != "" {
+	if after, t.holes = strings.CutSuffix(after, tailHoles); after != "" {
 		if t.query.After, err = positionOf("after", after); err != nil {
 			return err
 		}
@@ -181,7 +188,7 @@ func (t *tailing) read(ctx context.Context, records chan<- []deed.Record) (err e
 		}
 	}()
 	var some []deed.Record
-	for r, err := range t.service.Log().Read(ctx, t.query) {
+	for r, err := range t.console.service.Log().Read(ctx, t.query) {
 		if err != nil {
 			return err
 		}
@@ -201,19 +208,48 @@ func (t *tailing) read(ctx context.Context, records chan<- []deed.Record) (err e
 	return ctx.Err()
 }
 
-// tell sends what has come, if something has.
+// tell sends what has come, if something has, and what a page with holes lacks once it is calm.
 func (t *tailing) tell(ctx context.Context) error {
 	kept, count := t.sampler.take()
-	if count == 0 && t.skipped == 0 {
-		return nil
+	if count > len(kept) || t.skipped > 0 {
+		t.holes, t.calm = true, 0
+	} else {
+		t.calm++
 	}
-	m := message{Shown: len(kept), Of: count, Position: t.sampler.last, Skipped: t.skipped}
-	t.skipped = 0
-	if head, err := t.service.Head(ctx); err == nil {
+	if count > 0 || t.skipped > 0 {
+		m := message{Shown: len(kept), Of: count, Skipped: t.skipped}
+		t.skipped = 0
+		if err := t.send(ctx, m, kept); err != nil {
+			return err
+		}
+	}
+	if t.holes && t.calm >= tailCalm {
+		return t.settle(ctx)
+	}
+	return nil
+}
+
+// settle sends the newest of the records that the page was told of, without a hole.
+func (t *tailing) settle(ctx context.Context) error {
+	q := t.filter.query()
+	q.Backward, q.Before = true, t.sampler.last+1
+	body := logBody{Filter: t.filter}
+	more, err := t.console.fill(ctx, &body, q)
+	if err != nil {
+		return err
+	}
+	t.holes = false
+	return t.send(ctx, message{Shown: len(body.Entries), Settled: true, Older: t.filter.older(more)}, body.Entries)
+}
+
+// send sends a message with lines. Its id is what the page says when it comes back: how far it was told, and whether it has holes.
+func (t *tailing) send(ctx context.Context, m message, lines []entry) error {
+	m.Position = t.sampler.last
+	if head, err := t.console.service.Head(ctx); err == nil {
 		m.Behind = head - m.Position
 	}
 	var rows bytes.Buffer
-	if err := layouts["log"].ExecuteTemplate(&rows, "entries", kept); err != nil {
+	if err := layouts["log"].ExecuteTemplate(&rows, "entries", lines); err != nil {
 		return err
 	}
 	m.Rows = rows.String()
@@ -221,5 +257,9 @@ func (t *tailing) tell(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return t.out.send("id: " + strconv.FormatInt(int64(m.Position), 10) + "\nevent: records\ndata: " + string(text) + "\n\n")
+	id := strconv.FormatInt(int64(m.Position), 10)
+	if t.holes {
+		id += tailHoles
+	}
+	return t.out.send("id: " + id + "\nevent: records\ndata: " + string(text) + "\n\n")
 }

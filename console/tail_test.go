@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -26,6 +27,8 @@ type told struct {
 	Shown, Of int
 	Position  deed.Position
 	Skipped   deed.Position
+	Settled   bool
+	Older     string
 	id        string
 }
 
@@ -88,13 +91,15 @@ func TestTailUnderABurst(t *testing.T) {
 	}
 	shown, of, messages, last := 0, 0, 0, told{}
 	for of < burst {
-		last = l.next()
+		if last = l.next(); last.Settled { // where this machine took a second's rest
+			continue
+		}
 		shown, of, messages = shown+last.Shown, of+last.Of, messages+1
 		if rows := strings.Count(last.Rows, "<tr "); rows != last.Shown || last.Shown > 40 || strings.Contains(last.Rows, "<b>") {
 			t.Fatalf("%d rows, %d shown: %.300s", rows, last.Shown, last.Rows)
 		}
 	}
-	if of != burst || last.Position != burst || last.id != fmt.Sprint(burst) {
+	if of != burst || last.Position != burst || strings.TrimSuffix(last.id, "~") != fmt.Sprint(burst) {
 		t.Errorf("%d of %d records, the last at %d, %q", of, burst, last.Position, last.id)
 	}
 	if l.largest > 200<<10 {
@@ -102,8 +107,56 @@ func TestTailUnderABurst(t *testing.T) {
 	}
 	t.Logf("%d records in %d messages, %d shown, the largest has %d bytes", of, messages, shown, l.largest)
 	again := s.listen("/console/log/tail?after=1", "Last-Event-ID", fmt.Sprint(burst-5))
-	if m := again.next(); m.Of != 5 || m.Shown != 5 || m.Position != burst {
-		t.Errorf("after a break: %d of %d, at %d", m.Shown, m.Of, m.Position)
+	if m := again.next(); m.Of != 5 || m.Shown != 5 || m.Position != burst || m.id != fmt.Sprint(burst) {
+		t.Errorf("after a break: %d of %d, at %d, %q", m.Shown, m.Of, m.Position, m.id)
+	}
+}
+
+// many appends so many events after the first ones.
+func (s *site) many(from, to int) {
+	s.t.Helper()
+	var events []deed.NewEvent
+	for i := from; i < to; i++ {
+		events = append(events, deed.NewEvent{ID: fmt.Sprint("many-", i), Type: "many"})
+	}
+	if _, err := s.DB.Append(s.Context(), deed.Batch{Writes: []deed.Write{{Stream: "cart-many", Version: deed.Any, Events: events}}}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Once a burst is over the page is sent the newest records without a hole, and where to go on from them; once, and also where it
+// was away when the burst ended. What comes afterwards is added to them.
+func TestTailSettlesAfterABurst(t *testing.T) {
+	s := open(t, nil, cart.Decider)
+	l := s.listen("/console/log/tail")
+	s.many(0, 900)
+	m := l.next()
+	if !strings.HasSuffix(m.id, "~") || m.Settled {
+		t.Fatalf("a sample is told of by %+v, %q", m, m.id)
+	}
+	for !m.Settled || m.Position < 900 {
+		m = l.next()
+	}
+	checkSettled := func(m told) {
+		t.Helper()
+		found := regexp.MustCompile(`<tr data-position="(\d+)"`).FindAllStringSubmatch(m.Rows, -1)
+		for i, row := range found {
+			if want := fmt.Sprint(900 - i); row[1] != want {
+				t.Fatalf("line %d is of %s, want %s", i, row[1], want)
+			}
+		}
+		if len(found) != 50 || m.Of != 0 || m.Position != 900 || m.id != "900" || m.Older != "/console/log?before=851" {
+			t.Errorf("%d lines, %+v, %q", len(found), m, m.id)
+		}
+	}
+	checkSettled(m)
+	s.many(900, 903)
+	if m = l.next(); m.Settled || m.Of != 3 || m.Shown != 3 || m.id != "903" {
+		t.Errorf("after it: %+v, %q", m, m.id)
+	}
+	back := s.listen("/console/log/tail", "Last-Event-ID", "903~")
+	if m = back.next(); !m.Settled || m.Shown != 50 || m.id != "903" {
+		t.Errorf("who was away: %+v, %q", m, m.id)
 	}
 }
 
@@ -119,8 +172,12 @@ func TestTailJumps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if m := s.listen("/console/log/tail?after=0").next(); m.Skipped != 51_000 || m.Of != 0 || m.Position != 51_000 {
+	l := s.listen("/console/log/tail?after=0")
+	if m := l.next(); m.Skipped != 51_000 || m.Of != 0 || m.Position != 51_000 {
 		t.Errorf("%+v", m)
+	}
+	if m := l.next(); !m.Settled || m.Shown != 50 || m.Position != 51_000 {
+		t.Errorf("then: %+v", m)
 	}
 }
 

@@ -25,6 +25,8 @@ type part struct {
 	Mode   deed.Mode // of a projection
 	Steers bool      // it can be paused and resumed
 	Remade bool      // it can be made anew
+	Anew   bool      // it is being made anew
+	Gone   bool      // what was there before is gone, and nothing has been made yet
 }
 
 // View tells whether the part makes rows or tables.
@@ -62,6 +64,9 @@ func (c *console) parts(call *gateway.Call, kinds ...string) ([]part, deed.Statu
 		shown.Chart = chart(shown.Seen.Lags)
 		if status.Head > 0 && p.Lag > 0 {
 			shown.Done = int(min(99, p.Position*100/status.Head))
+		}
+		if err := c.renewed(call.Context(), &shown); err != nil {
+			return nil, status, err
 		}
 		describe(c.service.Model(), &shown)
 		all = append(all, shown)
@@ -104,8 +109,9 @@ func (c *console) views(call *gateway.Call) (content, error) {
 }
 
 type overviewBody struct {
-	Status deed.Status
-	Parts  []part // those that want to be looked at first
+	Status   deed.Status
+	Parts    []part // those that want to be looked at first
+	Alerting []part
 }
 
 // overview is the first page.
@@ -120,47 +126,11 @@ func (c *console) overview(call *gateway.Call) (content, error) {
 		}
 		return 1
 	})
-	return content{title: "Overview", area: "overview", body: overviewBody{status, parts}}, err
-}
-
-// partsJSON answers with how the parts are doing, for pages that are open.
-func (c *console) partsJSON(call *gateway.Call) error {
-	parts, status, err := c.parts(call)
-	if err != nil {
-		return err
+	quiet := slices.IndexFunc(parts, func(p part) bool { return !p.Alerting() })
+	if quiet < 0 {
+		quiet = len(parts)
 	}
-	type live struct {
-		Name     string `json:"name"`
-		State    string `json:"state"`
-		Position string `json:"position"`
-		Lag      string `json:"lag"`
-		Behind   string `json:"behind"`
-		Done     int    `json:"done"`
-		Chart    string `json:"chart"`
-		Most     string `json:"most"`
-		Speed    string `json:"speed"`
-		Estimate string `json:"estimate"`
-		Parked   int    `json:"parked"`
-		Far      bool   `json:"far"`
-		Error    string `json:"error"`
-	}
-	answer := struct {
-		Head  string `json:"head"`
-		Parts []live `json:"parts"`
-	}{Head: num(status.Head)}
-	for _, p := range parts {
-		l := live{
-			Name: p.Name, State: p.State, Position: num(p.Position), Lag: num(p.Lag), Behind: lasting(p.Behind), Done: p.Done, Chart: p.Chart, Most: num(p.Seen.Most),
-			Parked: p.Parked, Far: p.Far(), Error: p.Error,
-		}
-		if p.Lag > 0 && p.Seen.Speed > 0 {
-			l.Speed = num(int64(p.Seen.Speed)) + " events/s"
-			l.Estimate = lasting(p.Seen.Estimate)
-		}
-		answer.Parts = append(answer.Parts, l)
-	}
-	call.Writer.Header().Set("Cache-Control", "no-store")
-	return call.Reply(200, answer)
+	return content{title: "Overview", area: "overview", body: overviewBody{status, parts, parts[:quiet]}}, err
 }
 
 type rowsBody struct {
@@ -215,7 +185,7 @@ func (c *console) rows(call *gateway.Call) (content, error) {
 	}
 	page := deed.Page{Order: body.Order, Limit: rowsPage, Cursor: values.Get("cursor")}
 	found, err := c.service.Views().List(call.Context(), name, where, page, 0)
-	if err != nil {
+	if err != nil && !errors.Is(err, deed.ErrNotFound) { // a view that is made anew is not there until it goes on
 		return content{}, err
 	}
 	body.At = found.Position
@@ -276,6 +246,7 @@ func (c *console) viewNamed(call *gateway.Call, name string) (part, error) {
 
 type rowBody struct {
 	View   string
+	Part   part
 	Key    string
 	Row    rowLine
 	Datum  datum
@@ -289,7 +260,8 @@ type rowBody struct {
 // row is the page of a row.
 func (c *console) row(call *gateway.Call) (content, error) {
 	body := rowBody{View: call.Request.PathValue("view"), Key: call.Request.PathValue("key")}
-	if _, err := c.viewNamed(call, body.View); err != nil {
+	var err error
+	if body.Part, err = c.viewNamed(call, body.View); err != nil {
 		return content{}, err
 	}
 	row, at, err := c.service.Views().Get(call.Context(), body.View, body.Key, 0)

@@ -55,28 +55,60 @@
   const number = new Intl.NumberFormat("en");
   const write = (element, text) => { if (element && element.textContent !== text) element.textContent = text; };
 
-  // Parts: state, position, lag, chart and progress.
+  // Parts: state, position, lag, chart and progress, and what is wrong with them.
   const showPart = (own, part) => {
     const live = (name) => $(`[data-live="${name}"]`, own);
+    const told = (element, text) => { write(element, text); if (element) element.hidden = !text; };
     const state = $(".word", live("state") || own);
     if (state && live("state")) { state.className = "word word-" + part.state; write(state, part.state); }
-    write(live("position"), part.position);
-    write(live("lag"), part.lag);
-    write(live("behind"), part.behind);
-    const chart = $(".chart polyline", own);
-    if (chart) chart.setAttribute("points", part.chart);
-    write(live("most"), part.most);
+    for (const name of ["position", "lag", "behind", "most", "tries", "error", "going", "parked", "held"]) write(live(name), part[name]);
+    told(live("means"), part.means);
+    if (live("means")) live("means").className = "note note-" + part.state;
+    if (live("trouble")) {
+      const record = live("record");
+      live("trouble").hidden = !part.error;
+      record.hidden = !part.record;
+      if (part.record) { record.href = part.address; write($(".number", record), part.record); }
+    }
+    if (live("held")) live("held").parentElement.hidden = !part.held;
+    live("parked")?.classList.toggle("nothing", !part.held);
+    for (const [name, here] of [["pause", part.state !== "paused"], ["resume", part.state === "paused"]]) {
+      const button = $(`[data-action="${name}"]`, own);
+      if (button) button.hidden = !here;
+    }
+    $(".chart polyline", own)?.setAttribute("points", part.chart);
     const progress = live("progress");
     if (progress) {
       progress.hidden = !part.far;
       $("progress", progress).value = part.done;
-      write(live("estimate"), part.estimate ? `about ${part.estimate} to go, ${part.speed}` : "");
     }
   };
-  if ($("[data-part]")) {
+
+  // What is to be looked at, and what is parked, is fetched again when there is another number of it, and while something that
+  // was said waits.
+  const troubles = () => $("#attention") || $("#held");
+  const renewTroubles = async () => {
+    const answer = await fetch(location.href);
+    const old = troubles();
+    const fresh = answer.ok && $("#" + old.id, new DOMParser().parseFromString(await answer.text(), "text/html"));
+    if (!fresh || fresh.outerHTML === old.outerHTML) return;
+    const at = old.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    old.replaceWith(document.adoptNode(fresh));
+    zones(fresh);
+    if (at) $(`a[href="${CSS.escape(at)}"]`, fresh)?.focus();
+  };
+  if ($("[data-part]") || troubles()) {
+    let before = null;
     every(1000, async () => {
       const now = await json("/console/parts");
       write($("#head"), now.head);
+      write($("#alerts a"), now.alerts);
+      $("#alerts").hidden = !now.alerts;
+      if (troubles()) {
+        const counts = now.alerts + now.parts.map((part) => part.parked).join();
+        if (troubles().dataset.renew || before !== null && before !== counts) await renewTroubles();
+        before = counts;
+      }
       for (const part of now.parts) {
         for (const own of $$(`[data-part="${CSS.escape(part.name)}"]`)) showPart(own, part);
       }
@@ -112,35 +144,66 @@
     });
   }
 
-  // The log: new records as they come, or a sample of them.
+  // The log: new records as they come, or a sample of them. Once it is calm the server sends the newest without a hole.
   const tail = $("#tail");
   if (tail) {
-    const rows = $("#entries"), state = $("#tail-state"), rate = $("#tail-rate"), pause = $("#pause");
+    const rows = $("#entries"), state = $("#tail-state"), rate = $("#tail-rate"), pause = $("#pause"), older = $("#older");
     const most = 200;
-    let source = null, position = "", paused = false, counted = [], again = 0;
+    let source = null, position = "", paused = false, counted = [], again = 0, calm = 0;
     tail.hidden = false;
     const stop = () => { clearTimeout(again); if (source) source.close(); source = null; };
-    const show = (message) => {
+    const sampled = () => tail.dataset.sampled === "yes";
+    const goesOn = (address) => {
+      older.parentElement.hidden = !address;
+      if (address) older.setAttribute("href", address);
+    };
+    const quiet = () => {
+      clearTimeout(calm);
+      counted = [];
+      write(rate, sampled() ? "a sample is shown" : "");
+    };
+    const speak = (message) => {
       const now = performance.now();
       counted.push([now, message.of, message.shown]);
       counted = counted.filter(([at]) => now - at < 3000);
       const sum = (i) => counted.reduce((n, one) => n + one[i], 0);
       const span = Math.max(now - counted[0][0] + 200, 1000) / 1000;
       const [of, shown] = [sum(1), sum(2)];
-      let text = number.format(Math.round(of / span)) + " records/s";
+      const each = Math.max(Math.round(of / span), 1);
+      let text = number.format(each) + (each === 1 ? " record/s" : " records/s");
       text += of > shown ? `, showing 1 of ${number.format(Math.round(of / shown))}` : "";
       if (message.behind > 1000) text += `, ${number.format(message.behind)} behind`;
       if (message.skipped) text += `, ${number.format(message.skipped)} positions passed over`;
       write(rate, text);
-      tail.dataset.sampled = of > shown ? "yes" : "no";
+      clearTimeout(calm);
+      calm = setTimeout(quiet, 3000);
+    };
+    const show = (message) => {
       const template = document.createElement("template");
       template.innerHTML = message.rows; // the server's own, escaped there
       zones(template.content);
-      if (of === shown) for (const row of template.content.children) row.classList.add("new");
-      rows.prepend(template.content);
-      while (rows.children.length > most) rows.lastElementChild.remove();
-      const none = $("#none");
-      if (none && rows.children.length) none.remove();
+      if (message.settled) {
+        tail.dataset.sampled = "no";
+        rows.replaceChildren(template.content);
+        goesOn(message.older);
+        quiet();
+      } else {
+        if (message.of > message.shown || message.skipped) tail.dataset.sampled = "yes";
+        speak(message);
+        if (!sampled()) for (const row of template.content.children) row.classList.add("new");
+        rows.prepend(template.content);
+      }
+      while (rows.children.length > most) {
+        rows.lastElementChild.remove();
+        const before = new URL(tail.dataset.tail, location.href);
+        before.searchParams.delete("after");
+        before.searchParams.set("before", rows.lastElementChild.dataset.position);
+        goesOn("/console/log" + before.search);
+      }
+      if (rows.children.length) {
+        $("#none")?.remove();
+        $("#records").hidden = false;
+      }
       write($("#head"), number.format(message.position + (message.behind || 0)));
     };
     const start = () => {
@@ -155,16 +218,16 @@
         if (source && source.readyState === EventSource.CLOSED) { stop(); again = setTimeout(start, 3000); }
       };
       source.addEventListener("records", (event) => {
-        const message = JSON.parse(event.data);
-        position = String(message.position);
-        show(message);
+        position = event.lastEventId;
+        show(JSON.parse(event.data));
       });
     };
     pause.addEventListener("click", () => {
       paused = !paused;
       pause.setAttribute("aria-pressed", String(paused));
       write(pause, paused ? "Go on" : "Pause");
-      if (paused) { stop(); write(state, "paused"); write(rate, ""); } else { counted = []; write(state, "connecting"); start(); }
+      quiet();
+      if (paused) { stop(); write(state, "paused"); } else { write(state, "connecting"); start(); }
     });
     document.addEventListener("visibilitychange", () => { if (!document.hidden && !source) start(); else if (document.hidden) stop(); });
     addEventListener("pagehide", stop);

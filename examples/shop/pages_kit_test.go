@@ -20,6 +20,7 @@ import (
 // visitor is somebody who looks at the shop's pages with a browser that runs no scripts.
 type visitor struct {
 	*client
+	shop   *shop
 	clock  *deedtest.Clock
 	settle func()
 	stop   func() // ends the service, so that views fall behind; the pages are still answered
@@ -39,7 +40,7 @@ func openPages(t *testing.T, seed int) *visitor {
 		t.Fatal(err)
 	}
 	o.seed = seed
-	s, err := newShop(store, o, nil)
+	s, err := newShop(stores{store, store}, o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func openPages(t *testing.T, seed int) *visitor {
 	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	browser := &http.Client{Transport: server.Client().Transport, Timeout: patience, Jar: jar, CheckRedirect: stay}
-	v := &visitor{client: &client{t: t, url: server.URL, http: browser}, clock: clock, stop: stop}
+	v := &visitor{client: &client{t: t, url: server.URL, http: browser}, shop: s, clock: clock, stop: stop}
 	v.settle = func() {
 		t.Helper()
 		bounded, done := context.WithTimeout(t.Context(), patience)
@@ -184,6 +185,21 @@ func (d *document) find(ok func(*html.Node) bool) *html.Node {
 		}
 	}
 	return nil
+}
+
+// link is where a link to another part of a list leads; empty: there is none.
+func (d *document) link(part string) string {
+	return attr(d.find(func(n *html.Node) bool { return attr(n, "data-page") == part }), "href")
+}
+
+// cell is what a row of a list says of something.
+func (d *document) cell(key, name string) string {
+	for n := range d.row(key).Descendants() {
+		if attr(n, "data-cell") == name {
+			return text(n)
+		}
+	}
+	return ""
 }
 
 // keys are the keys of the rows.

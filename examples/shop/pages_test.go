@@ -129,8 +129,8 @@ func TestPagesShowTextAsText(t *testing.T) {
 		}
 		if section == "users" {
 			page = v.goOn(v.send(page, "update-user", "firstName", "Even"))
-			if facts := text(page.byID("facts")); !strings.Contains(facts, "Even") {
-				t.Errorf("the user %q is %q", oddID, facts)
+			if title := text(page.byID("title")); !strings.Contains(title, "Even") {
+				t.Errorf("the user %q is %q", oddID, title)
 			}
 		}
 	}
@@ -150,7 +150,7 @@ func TestPagesOfLists(t *testing.T) {
 					times = append(times, at)
 				}
 			}
-			next = attr(page.find(func(n *html.Node) bool { return attr(n, "data-page") == "next" }), "href")
+			next = page.link("next")
 		}
 		if want := (len(keys) + 49) / 50; pages != want || len(keys) == 0 || len(keys) > most {
 			t.Errorf("%s: %d rows on %d pages", path, len(keys), pages)

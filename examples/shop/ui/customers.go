@@ -90,7 +90,17 @@ func (s *site) customer(v *visit) error {
 	if p.Events, err = s.events(v, deed.Stream("customer", id)); err != nil {
 		return err
 	}
-	return v.show(page{Title: customers.FullName(p.FirstName, p.LastName), Section: "customers", Content: "customer", Data: p})
+	return v.show(page{Title: customers.FullName(p.FirstName, p.LastName), Section: "customers", Content: "customer", View: customers.OverviewView.Name, Key: id, Data: p})
+}
+
+// customerName is what a customer is called; empty where nobody knows.
+func (s *site) customerName(v *visit, id string) string {
+	r, _, err := s.Service.Views().Get(v.Context(), customers.OverviewView.Name, id, 0)
+	var customer customers.Overview
+	if err != nil || json.Unmarshal(r.Row, &customer) != nil {
+		return ""
+	}
+	return customers.FullName(customer.FirstName, customer.LastName)
 }
 
 // report is what a customer comes to; the zero report where nobody knows yet.

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/deed-es/deed/examples/shop/campaigns"
 	"github.com/deed-es/deed/examples/shop/money"
 )
 
@@ -32,8 +34,8 @@ func when(value any) template.HTML {
 		t.Format(time.RFC3339), t.Format("2006-01-02 15:04:05 MST"), t.Format("2006-01-02 15:04")))
 }
 
-// thin is a narrow blank at which no line is broken.
-const thin = "\u202f"
+// unknown stands for what is not known yet.
+const unknown = "–"
 
 // euros shows an amount with two decimals and its currency.
 func euros(a money.Amount) string { return amount(a.String()) + "\u00a0EUR" }
@@ -46,14 +48,36 @@ func amount(text string) string {
 	return grouped(whole) + "." + (cents + "00")[:2]
 }
 
-// grouped sets blanks between the thousands.
+// grouped sets commas between the thousands.
 func grouped(digits string) string {
 	var groups []string
 	for len(digits) > 3 {
 		groups = append([]string{digits[len(digits)-3:]}, groups...)
 		digits = digits[:len(digits)-3]
 	}
-	return strings.Join(append([]string{digits}, groups...), thin)
+	return strings.Join(append([]string{digits}, groups...), ",")
+}
+
+var (
+	inGroups = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?$`)
+	inARow   = regexp.MustCompile(`(^|[ (])([0-9]{5,15})([ .,;:)]|$)`)
+)
+
+// ungrouped is a number that somebody has typed as it is shown here, without what sets its thousands apart.
+func ungrouped(typed string) string {
+	typed = strings.TrimSpace(typed)
+	if inGroups.MatchString(typed) {
+		return strings.ReplaceAll(typed, ",", "")
+	}
+	return typed
+}
+
+// legible sets apart the thousands of the numbers in a text.
+func legible(text string) string {
+	return inARow.ReplaceAllStringFunc(text, func(number string) string {
+		parts := inARow.FindStringSubmatch(number)
+		return parts[1] + grouped(parts[2]) + parts[3]
+	})
 }
 
 // count shows a number.
@@ -63,6 +87,14 @@ func count(n any) string {
 		return text
 	}
 	return grouped(text)
+}
+
+// many shows how many of a campaign's mails there are of a kind; nothing before it is started.
+func many(s campaigns.Status, n int) string {
+	if s == campaigns.StatusCreated {
+		return ""
+	}
+	return count(n)
 }
 
 // isLong tells whether a text has more characters than are shown at first.
@@ -81,6 +113,12 @@ func short(most int, text string) string {
 		n++
 	}
 	return text
+}
+
+// address shows an e-mail address that is broken, if it has to be, where its parts begin.
+func address(email string) template.HTML {
+	escaped := template.HTMLEscapeString(email)
+	return trusted(strings.NewReplacer("@", "<wbr>@", ".", "<wbr>.").Replace(escaped))
 }
 
 // raw is an amount as machines read it.

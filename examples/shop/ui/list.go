@@ -1,14 +1,15 @@
 package ui
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
-	"net/http"
+	"html/template"
 	"net/url"
 	"slices"
 
 	"github.com/deed-es/deed"
-	"github.com/deed-es/deed/gateway"
+	"github.com/deed-es/deed/examples/shop/orders"
 )
 
 // list is a page with the rows of a view.
@@ -18,15 +19,18 @@ type list struct {
 	title   string
 	order   string // as deed.Page has it
 	filters []filter
-	decode  func(json.RawMessage) (decoded, error)
-	forms   func(v *visit) []*form         // above the list; nil: none
-	rowForm func(v *visit, r *row) []*form // in a row; nil: none
+	// searched tells that the rows are orders, which can be looked for by their words.
+	searched bool
+	decode   func(json.RawMessage) (decoded, error)
+	forms    func(v *visit) []*form         // above the list; nil: none
+	rowForm  func(v *visit, r *row) []*form // in a row; nil: none
 }
 
 // filter narrows a list to the rows whose index field has a value.
 type filter struct {
 	param, field, label string
-	options             []option // nil: any value
+	options             []option                                     // nil: any value
+	called              func(s *site, v *visit, value string) string // what people call a value; nil, or empty: label
 }
 
 // decoded is a row, with what the list wants to know of it.
@@ -52,6 +56,7 @@ type row struct {
 	Position deed.Position
 	Parked   deed.Position
 	Value    any
+	Piece    template.HTML // of its text, with the words that were looked for; empty: all of it
 	Forms    []*form
 }
 
@@ -70,9 +75,9 @@ type listing struct {
 	Lag      lag
 	Filters  []filterChoice
 	Filtered bool
-	First    string // the first page, where this is another
 	All      string // the page without filters
-	Next     string
+	Search   *searching
+	Pager    pager
 	RowsURL  string
 	Rows     []row
 	Limit    int
@@ -97,44 +102,75 @@ func (s *site) listPage(v *visit, l *list) error {
 }
 
 func (s *site) listing(v *visit, l *list, limit int) (*listing, error) {
-	if err := v.only(append(l.params(), "from")...); err != nil {
-		return nil, err
-	}
-	behind, err := v.reach(l.view)
-	if err != nil {
-		return nil, err
-	}
-	chosen := l.chosen(v.query)
-	from := v.query.Get("from")
-	rows, err := s.Service.Views().List(v.Context(), l.view, l.where(chosen), deed.Page{Order: l.order, Limit: limit, Cursor: from}, 0)
-	if invalid := (*deed.InvalidError)(nil); errors.As(err, &invalid) {
-		return nil, &gateway.Problem{Status: http.StatusBadRequest, Code: "bad-query", Detail: invalid.Error()}
-	}
+	behind, c, err := s.choose(v, l, "from", "back")
 	if err != nil {
 		return nil, err
 	}
 	here := path(l.name)
 	shown := &listing{
-		Name: l.name, Title: l.title, View: l.view, Position: rows.Position, Lag: behind, Filters: l.choices(chosen), Filtered: len(chosen) > 0,
-		All: here, RowsURL: withQuery(path("rows", l.name), chosen), Limit: limit,
+		Name: l.name, Title: l.title, View: l.view, Lag: behind, Filters: s.choices(v, l, c), Filtered: len(c.filters) > 0,
+		All: here, Search: s.searching(l, c), RowsURL: withQuery(path("rows", l.name), c.query()), Limit: limit,
 	}
-	if from != "" {
-		shown.First = withQuery(here, chosen)
+	next, err := s.fill(v, l, c, shown)
+	if err != nil {
+		return nil, err
 	}
-	if rows.Next != "" {
-		shown.Next = withQuery(here, with(chosen, "from", rows.Next))
-	}
-	for _, r := range rows.Rows {
-		one, _, err := l.row(v, r)
-		if err != nil {
-			return nil, err
-		}
-		shown.Rows = append(shown.Rows, one)
-	}
+	shown.Pager = v.pages(here, c.query(), next)
 	if l.forms != nil {
 		shown.Forms = l.forms(v)
 	}
 	return shown, nil
+}
+
+// choose reads what is wanted of a list, which may be asked for these parameters besides its own, and waits for its views.
+func (s *site) choose(v *visit, l *list, params ...string) (lag, choice, error) {
+	if l.searched {
+		params = append(params, "q")
+	}
+	if err := v.only(append(l.params(), params...)...); err != nil {
+		return lag{}, choice{}, err
+	}
+	words, err := s.wanted(v, l)
+	c := choice{filters: l.chosen(v.query), words: words}
+	if err != nil {
+		return lag{}, c, err
+	}
+	behind, err := v.reach(l.view)
+	if err == nil && words != "" {
+		var other lag
+		if other, err = v.reach(orders.Text.Name); other.Events > behind.Events {
+			behind.Events, behind.State = other.Events, other.State
+		}
+	}
+	return behind, c, err
+}
+
+// fill reads the rows of a part of a list, and returns where the next begins.
+func (s *site) fill(v *visit, l *list, c choice, shown *listing) (next string, err error) {
+	from := v.query.Get("from")
+	if c.words != "" {
+		if shown.Position, err = v.position(l.view, 0, 0); err != nil {
+			return "", err
+		}
+		shown.Rows, next, err = s.search(v, l, c, from, shown.Limit)
+		return next, err
+	}
+	rows, err := s.Service.Views().List(v.Context(), l.view, l.where(c.filters), deed.Page{Order: l.order, Limit: shown.Limit, Cursor: from}, 0)
+	if invalid := (*deed.InvalidError)(nil); errors.As(err, &invalid) {
+		return "", badQuery(invalid.Error())
+	}
+	if err != nil {
+		return "", err
+	}
+	shown.Position = rows.Position
+	for _, r := range rows.Rows {
+		one, _, err := l.row(v, r)
+		if err != nil {
+			return "", err
+		}
+		shown.Rows = append(shown.Rows, one)
+	}
+	return rows.Next, nil
 }
 
 // row is a row of the view as the list shows it, and what filters look at.
@@ -179,14 +215,17 @@ func (l *list) where(chosen url.Values) []deed.Where {
 	return where
 }
 
-func (l *list) choices(chosen url.Values) []filterChoice {
+func (s *site) choices(v *visit, l *list, c choice) []filterChoice {
 	var all []filterChoice
-	here := path(l.name)
+	here, chosen := path(l.name), c.query()
 	for _, f := range l.filters {
 		value := chosen.Get(f.param)
 		choice := filterChoice{Param: f.param, Label: f.label, Value: value, Clear: withQuery(here, with(chosen, f.param, ""))}
 		if f.options == nil && value == "" {
 			continue
+		}
+		if f.called != nil {
+			choice.Label = cmp.Or(f.called(s, v, value), f.label)
 		}
 		for _, o := range f.options {
 			o.URL, o.Current = withQuery(here, with(chosen, f.param, o.Value)), o.Value == value
@@ -220,21 +259,24 @@ func (s *site) rows(v *visit) error {
 		return nowhere(v)
 	}
 	l := allLists()[i]
-	if err := v.only(append(l.params(), "key", "back")...); err != nil {
+	behind, c, err := s.choose(v, l, "key")
+	if err != nil {
 		return err
 	}
 	keys := v.query["key"]
 	if len(keys) > mostKeys {
-		return &gateway.Problem{Status: http.StatusBadRequest, Code: "bad-query", Detail: "too many rows at once; load the page anew"}
+		return badQuery("too many rows at once; load the page anew")
 	}
-	behind, err := v.reach(l.view)
-	if err != nil {
-		return err
+	shown := listing{Name: l.name, View: l.view, Lag: behind}
+	v.stands = withQuery(path(l.name), c.query())
+	var found map[string]match
+	if c.words != "" {
+		if found, err = s.matchesAmong(v, c.words, keys); err != nil {
+			return err
+		}
 	}
-	chosen, shown := l.chosen(v.query), listing{Name: l.name, View: l.view, Lag: behind}
-	v.stands = withQuery(path(l.name), chosen)
 	for _, key := range keys {
-		r, at, err := s.Service.Views().Get(v.Context(), l.view, key, 0)
+		one, fields, at, err := s.one(v, l, key)
 		shown.Position = max(shown.Position, at)
 		if errors.Is(err, deed.ErrNotFound) {
 			continue
@@ -242,15 +284,23 @@ func (s *site) rows(v *visit) error {
 		if err != nil {
 			return err
 		}
-		one, fields, err := l.row(v, r)
-		if err != nil {
-			return err
-		}
-		if l.shows(fields, chosen) {
+		m, has := found[key]
+		if l.shows(fields, c.filters) && (has || c.words == "") {
+			one.Piece = m.piece
 			shown.Rows = append(shown.Rows, one)
 		}
 	}
 	return v.fragment("rows", shown)
+}
+
+// one is the row of a key as the list shows it, what filters look at, and the view's position that it was read at.
+func (s *site) one(v *visit, l *list, key string) (row, map[string]string, deed.Position, error) {
+	r, at, err := s.Service.Views().Get(v.Context(), l.view, key, 0)
+	if err != nil {
+		return row{}, nil, at, err
+	}
+	one, fields, err := l.row(v, r)
+	return one, fields, at, err
 }
 
 // shows tells whether a row passes the filters.
@@ -269,7 +319,7 @@ func (s *site) behind(v *visit) error {
 		return err
 	}
 	view := v.request.PathValue("view")
-	if _, err := s.Service.Views().Version(view); err != nil {
+	if _, err := s.Service.Views().Position(v.Context(), view, 0); errors.Is(err, deed.ErrNotFound) {
 		return nowhere(v)
 	}
 	behind, err := v.reach(view)

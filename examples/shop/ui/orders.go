@@ -12,7 +12,7 @@ import (
 )
 
 var orderList = &list{
-	name: "orders", view: orders.View.Name, title: "Orders", order: "-placedAt",
+	name: "orders", view: orders.View.Name, title: "Orders", order: "-placedAt", searched: true,
 	filters: []filter{
 		{param: "status", field: "status", label: "Status", options: []option{
 			{Label: "All"},
@@ -21,7 +21,7 @@ var orderList = &list{
 			{Value: string(orders.StatusConfirmed), Label: "Confirmed"},
 			{Value: string(orders.StatusCancelled), Label: "Cancelled"},
 		}},
-		{param: "customer", field: "customerId", label: "one customer"},
+		{param: "customer", field: "customerId", label: "one customer", called: (*site).customerName},
 	},
 	decode: decoder(func(r orders.Row) string { return r.PlacedAt }, func(r orders.Row) map[string]string {
 		return map[string]string{"status": string(r.Status), "customerId": r.CustomerID}
@@ -31,7 +31,7 @@ var orderList = &list{
 
 var requestList = &list{
 	name: "confirmations", view: orders.RequestView.Name, title: "Confirmation requests", order: "-placedAt",
-	filters: []filter{{param: "customer", field: "customerId", label: "one customer"}},
+	filters: []filter{{param: "customer", field: "customerId", label: "one customer", called: (*site).customerName}},
 	decode: decoder(func(r orders.Request) string { return r.PlacedAt }, func(r orders.Request) map[string]string {
 		return map[string]string{"customerId": r.CustomerID}
 	}),
@@ -66,10 +66,10 @@ func placeForm() form {
 		ID: "place-order", Action: path("orders"), Submit: "Place the order", Title: "New order",
 		Fields: []field{
 			{Name: "email", Label: "E-mail address", Kind: "email", Autocomplete: "email", Hint: "Who has ordered before is known by it."},
-			{Name: "firstName", Label: "First name", Kind: "text", Autocomplete: "given-name", Optional: true, Hint: "Needed for a new customer."},
-			{Name: "lastName", Label: "Last name", Kind: "text", Autocomplete: "family-name", Optional: true, Hint: "Needed for a new customer."},
-			{Name: "quantity", Label: "Quantity", Kind: "text", InputMode: "numeric", Value: "1", Was: "1"},
-			{Name: "value", Label: "Value in EUR", Kind: "text", InputMode: "decimal", Optional: true, Hint: "Empty: to be priced. Above 1000 it waits for confirmation."},
+			{Name: "firstName", Label: "First name", Kind: "text", Autocomplete: "given-name", Optional: true, Hint: "For who is new here."},
+			{Name: "lastName", Label: "Last name", Kind: "text", Autocomplete: "family-name", Optional: true, Hint: "For who is new here."},
+			{Name: "quantity", Label: "Quantity", Kind: "text", InputMode: "numeric", Value: "1", Was: "1", Hint: "1 to 1,000,000."},
+			{Name: "value", Label: "Value in EUR", Kind: "text", InputMode: "decimal", Optional: true, Hint: "Empty: to be priced. Above 1,000 it waits for confirmation."},
 			{Name: "description", Label: "Description", Kind: "area"},
 		},
 	}
@@ -114,10 +114,10 @@ func (s *site) placeOrder(v *visit) error {
 func orderOf(f form) (Order, error) {
 	o := Order{Description: f.value("description"), Email: f.value("email"), FirstName: f.value("firstName"), LastName: f.value("lastName")}
 	var err error
-	if o.Quantity, err = strconv.Atoi(strings.TrimSpace(f.value("quantity"))); err != nil {
+	if o.Quantity, err = strconv.Atoi(ungrouped(f.value("quantity"))); err != nil {
 		return o, &deed.InvalidError{Field: "quantity", Reason: "must be a whole number, such as 2"}
 	}
-	if value := strings.TrimSpace(f.value("value")); value != "" {
+	if value := ungrouped(f.value("value")); value != "" {
 		o.Value, err = money.Parse(value)
 	}
 	return o, err
@@ -125,7 +125,7 @@ func orderOf(f form) (Order, error) {
 
 func (s *site) priceOrder(v *visit) error {
 	return s.decide(v, priceForm, "priced", func(f form) (orders.Command, error) {
-		value, err := money.Parse(strings.TrimSpace(f.value("value")))
+		value, err := money.Parse(ungrouped(f.value("value")))
 		return orders.Price{Value: value}, err
 	})
 }
@@ -180,7 +180,7 @@ func (s *site) order(v *visit) error {
 	if p.Events, err = s.events(v, deed.Stream("order", id)); err != nil {
 		return err
 	}
-	return v.show(page{Title: "Order of " + orSomebody(p.CustomerName), Section: "orders", Content: "order", Data: p})
+	return v.show(page{Title: "Order of " + orSomebody(p.CustomerName), Section: "orders", Content: "order", View: orders.View.Name, Key: id, Data: p})
 }
 
 func orSomebody(name string) string {

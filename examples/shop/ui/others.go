@@ -59,9 +59,9 @@ var worth = []string{"bronze", "silver", "gold"}
 type mailboxPage struct {
 	Away    bool // mail goes to a mail server
 	Mails   []mail.Kept
+	Count   int // of all that are kept
 	Earlier int
-	First   string
-	Next    string
+	Pager   pager
 }
 
 func (s *site) mailbox(v *visit) error {
@@ -73,16 +73,22 @@ func (s *site) mailbox(v *visit) error {
 		contents := s.Mailbox.Contents()
 		p.Mails, p.Earlier = contents.Mails, contents.Earlier
 	}
+	here, after := path("mailbox"), 0
 	if from := v.query.Get("from"); from != "" {
 		i := slices.IndexFunc(p.Mails, func(m mail.Kept) bool { return m.MessageID == from })
 		if i < 0 {
 			return missing("this part of the mailbox is gone; begin with its newest mails")
 		}
-		p.Mails, p.First = p.Mails[i+1:], path("mailbox")
+		after, p.Pager.First, p.Pager.Newer = i+1, here, here
+		if i >= pageRows {
+			p.Pager.Newer = withQuery(here, with(nil, "from", p.Mails[i-pageRows].MessageID))
+		}
 	}
+	p.Count = len(p.Mails)
+	p.Mails = p.Mails[after:]
 	if len(p.Mails) > pageRows {
 		p.Mails = p.Mails[:pageRows]
-		p.Next = withQuery(path("mailbox"), with(nil, "from", p.Mails[pageRows-1].MessageID))
+		p.Pager.Older = withQuery(here, with(nil, "from", p.Mails[pageRows-1].MessageID))
 	}
 	return v.show(page{Title: "Mailbox", Section: "mailbox", Content: "mailbox", Data: p})
 }

@@ -27,6 +27,8 @@ type page struct {
 	Content string // the template of what it shows
 	Data    any
 	Notice  *notice
+	View    string // of the thing that the page is about; empty: it is about no thing
+	Key     string
 
 	Theme    string
 	Here     string // the page itself
@@ -98,7 +100,7 @@ type pages struct{ all *template.Template }
 func newPages() *pages {
 	p := &pages{}
 	functions := template.FuncMap{
-		"path": path, "element": element, "when": when, "euros": euros, "dollars": dollars, "count": count, "short": short, "isLong": isLong, "raw": raw,
+		"path": path, "element": element, "when": when, "euros": euros, "dollars": dollars, "count": count, "address": address, "unknown": func() string { return unknown }, "many": many, "short": short, "isLong": isLong, "raw": raw,
 		"row": func(list string, r row) (template.HTML, error) { return p.part(list+"-row", r) },
 	}
 	p.all = template.Must(template.New("ui").Funcs(functions).ParseFS(templateFiles, "templates/*.html"))

@@ -66,7 +66,7 @@ var knownRefusals = []struct {
 
 // sentence makes a sentence of what an error says.
 func sentence(text string) string {
-	text = strings.TrimSpace(text)
+	text = legible(strings.TrimSpace(text))
 	first, size := utf8.DecodeRuneInString(text)
 	if size == 0 {
 		return ""

@@ -59,7 +59,7 @@ func (s *site) user(v *visit) error {
 	if p.Events, err = s.events(v, deed.Stream("user", id)); err != nil {
 		return err
 	}
-	return v.show(page{Title: p.FirstName + " " + p.LastName, Section: "users", Content: "user", Data: p})
+	return v.show(page{Title: p.FirstName + " " + p.LastName, Section: "users", Content: "user", View: users.View.Name, Key: id, Data: p})
 }
 
 func (s *site) usersPage(v *visit) error { return s.listPage(v, userList) }

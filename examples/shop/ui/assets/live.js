@@ -180,6 +180,7 @@ function tidy (list) {
 async function reload (position) {
   const { ok, page } = await ask(location.href, position)
   if (!ok) return gone()
+  document.title = page.title
   for (const list of lists()) {
     const fresh = page.getElementById(list.id)
     if (fresh) renew(list, fresh)
