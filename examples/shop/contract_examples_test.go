@@ -51,7 +51,7 @@ func rehearse(t *testing.T) *rehearsal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newShop(store, o, nil)
+	s, err := newShop(stores{store, store}, o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,8 @@
 // Command shop is deed's reference system: users, customers, orders, analysis and campaigns in one program, over HTTP,
-// on one SQLite file.
+// on one SQLite file, or in several processes on a PostgreSQL database.
 //
 //	go run ./examples/shop -addr 127.0.0.1:8080 -data ./data -seed 200
+//	go run ./examples/shop -addr 127.0.0.1:8081 -store postgres://shop@db.example/shop -roles commands,queries
 package main
 
 import (
@@ -40,7 +41,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	defer func() { err = errors.Join(err, traces.close()) }()
 	o.tracer = traces.provider()
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	store, err := open(o.store, logger)
+	store, err := open(ctx, o.store, o.views, logger)
 	if err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func openWalk(t *testing.T, path string, seed uint64) *walk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newShop(db, o, nil)
+	s, err := newShop(stores{db, db}, o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,13 +120,13 @@ func sampleOrders(t *testing.T, n int) map[string]orders.Row {
 	return rows
 }
 
-func sampleShop(t *testing.T, n int, more ...string) (store, *shop) {
+func sampleShop(t *testing.T, n int, more ...string) (stores, *shop) {
 	t.Helper()
 	o, err := parse(append([]string{"-data", t.TempDir(), "-seed", "60", "-welcome-delay", "1h"}, more...), io.Discard)
 	if err != nil || o.seed != n {
 		t.Fatal(o, err)
 	}
-	store, err := open(o.store, nil)
+	store, err := open(t.Context(), o.store, o.views, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,9 @@ func TestTheCommandLine(t *testing.T) {
 		{[]string{"-smtp", "nowhere"}, "-smtp"},
 		{[]string{"-mail-from", "shop"}, "-mail-from"},
 		{[]string{"more"}, "more"},
-		{[]string{"-store", "postgres://localhost/shop"}, "no engine"},
+		{[]string{"-store", "mysql://localhost/shop"}, "no engine"},
+		{[]string{"-views", "views.db"}, "no URL"},
+		{[]string{"-roles", "commands,cooking"}, "roles are"},
 		{[]string{"-store", "shop.db"}, "no URL"},
 		{[]string{"-data", t.TempDir(), "-addr", "nowhere"}, "nowhere"},
 		{[]string{"-data", t.TempDir(), "-addr", "0.0.0.0:0"}, "loopback"},

@@ -40,7 +40,7 @@ type shop struct {
 	seed     int           // sample orders for an empty store
 }
 
-func newShop(s store, o options, logger *slog.Logger) (*shop, error) {
+func newShop(s stores, o options, logger *slog.Logger) (*shop, error) {
 	source, err := o.source()
 	if err != nil {
 		return nil, err
@@ -53,14 +53,17 @@ func newShop(s store, o options, logger *slog.Logger) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, err := deed.NewService(deed.Config{Store: s, Views: s, Logger: logger, Observer: watch},
+	config := deed.Config{
+		Store: s.log, Views: s.views, Logger: logger, Observer: watch, Roles: o.roles, Node: o.node, LeaseTTL: o.leaseTTL,
+	}
+	service, err := deed.NewService(config,
 		users.Decider, users.View, users.HistoryView, users.Welcoming(o.welcomeDelay),
 		customers.Decider, customers.Addressing, customers.OverviewView, customers.FormView,
 		orders.Decider, orders.Placement, orders.View, orders.RequestView, orders.Text, orders.Confirmation,
 		rates.Reactor(source),
 		analysis.Classification, analysis.ClassificationsView, analysis.ReportView,
 		campaigns.Decider, campaigns.Mailing, campaigns.View,
-		mail.Audience(s, customers.OverviewView.View(s)), mail.Sending(s, mailer),
+		mail.Audience(s.log, customers.OverviewView.View(s.views)), mail.Sending(s.log, mailer),
 	)
 	if err != nil {
 		return nil, err
@@ -74,8 +77,8 @@ func newShop(s store, o options, logger *slog.Logger) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
-	ordering := newOrdering(service, s)
-	own := faces{service, ordering, mailbox, orders.Text.View(s)}
+	ordering := newOrdering(service, s.log)
+	own := faces{service, ordering, mailbox, orders.Text.View(s.views)}
 	if err := gw.Handle(slices.Concat(own.routes(), own.pages(logger), console.Routes(service, &console.Options{Title: "The shop", Home: ui.Home, Logger: logger}), []gateway.Route{index(gw)})...); err != nil {
 		return nil, err
 	}

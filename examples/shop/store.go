@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,27 +11,57 @@ import (
 	"strings"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/postgres"
 	"github.com/deed-es/deed/sqlite"
 )
 
-// store is what the shop runs on: an engine that keeps the log and the views.
-type store interface {
+// engine is what keeps a log and views.
+type engine interface {
 	deed.Store
 	deed.ViewStore
 	io.Closer
 }
 
-// open opens the store that a URL names. This is where an engine is chosen, and nowhere else.
-func open(url string, logger *slog.Logger) (store, error) {
+// stores are what the shop runs on: an engine for the log, and the same or another for the views.
+type stores struct {
+	log   engine
+	views engine
+}
+
+// open opens the stores that two URLs name; without the second the views are in the first.
+func open(ctx context.Context, log, views string, logger *slog.Logger) (stores, error) {
+	first, err := openEngine(ctx, "-store", log, logger)
+	if err != nil || views == "" || views == log {
+		return stores{first, first}, err
+	}
+	second, err := openEngine(ctx, "-views", views, logger)
+	if err != nil {
+		return stores{}, errors.Join(err, first.Close())
+	}
+	return stores{first, second}, nil
+}
+
+// Close closes both.
+func (s stores) Close() error {
+	if s.views == s.log {
+		return s.log.Close()
+	}
+	return errors.Join(s.views.Close(), s.log.Close())
+}
+
+// openEngine opens the engine that a URL names. This is where one is chosen, and nowhere else.
+func openEngine(ctx context.Context, option, url string, logger *slog.Logger) (engine, error) {
 	scheme, path, found := strings.Cut(url, ":")
 	switch {
 	case !found:
-		return nil, fmt.Errorf("-store %q is no URL of a store; try sqlite:shop.db", url)
+		return nil, fmt.Errorf("%s %q is no URL of a store; try sqlite:shop.db, or postgres://host/database", option, url)
 	case scheme == "sqlite":
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return nil, err
 		}
 		return sqlite.Open(path, &sqlite.Options{Logger: logger})
+	case scheme == "postgres", scheme == "postgresql":
+		return postgres.Open(ctx, url, &postgres.Options{Logger: logger})
 	}
-	return nil, fmt.Errorf("-store %q: there is no engine called %q; there is sqlite", url, scheme)
+	return nil, fmt.Errorf("%s %q: there is no engine called %q; there are sqlite and postgres", option, url, scheme)
 }
