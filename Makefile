@@ -29,9 +29,10 @@ help: ## list the targets
 run: ## start the shop on ADDR with its data in DATA, and SEED orders in an empty store
 	@exec scripts/run "$(ADDR)" "$(DATA)" "$(SEED)"
 
-test: ## run all tests with the race detector, but those in a browser and on a server
+test: ## run all tests with the race detector, but those on a server
 	@scripts/need-gcc
-	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(TIMEOUT) $$(go list $(PACKAGES) | grep -v /shop/browser)
+	@scripts/need-chromium
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(TIMEOUT) $(PACKAGES)
 
 arch: ## check who imports whom, and the other house rules
 	go test -count=1 -run '^TestArch' .

@@ -42,6 +42,7 @@ var codes = []code{
 	{503, "outcome-unknown", "whether it is stored is not known; the same request with the same Idempotency-Key tells"},
 	{503, "unavailable", "the store is away"},
 	{503, "read-only", "this node only reads"},
+	{503, "elsewhere", "this node does not do that; ask another"},
 	{503, "timeout", "it took too long"},
 	{503, "cancelled", "it was stopped before it was done"},
 	{503, "not-ready", "some parts do not run, or views are too far behind; parts says which"},
@@ -105,7 +106,7 @@ func (s said) writes(r *Route) {
 	s.add(404, "not-found")
 	s.add(409, "rejected", "conflict")
 	s.add(422, "invalid", "key-reused")
-	s.add(503, "busy", "outcome-unknown", "read-only")
+	s.add(503, "busy", "outcome-unknown", "read-only", "elsewhere")
 	s[404].open, s[409].open, s[422].open = true, true, true
 	if r.kind == kindControl {
 		s[404].open, s[409].open, s[422].open = false, false, false

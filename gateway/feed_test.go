@@ -65,12 +65,21 @@ func TestACrowdFollowsChanges(t *testing.T) {
 		t.Fatalf("%d of %d changes were told", len(all), crowd**feedEvents)
 	}
 	p50, p99 := all[len(all)/2], all[len(all)*99/100]
-	t.Logf("%d clients, %d events at %d a second, from append to received: p50 %v, p99 %v, at most %v",
-		crowd, *feedEvents, *feedPerSecond, p50.Round(10*time.Microsecond), p99.Round(10*time.Microsecond), all[len(all)-1].Round(10*time.Microsecond))
-	if p99 > 5*time.Second {
-		t.Errorf("p99 is %v", p99)
+	t.Logf("%d clients, %d events at %d a second, from append to received: p50 %v, p99 %v, at most %v; missed %d",
+		crowd, *feedEvents, *feedPerSecond, p50.Round(10*time.Microsecond), p99.Round(10*time.Microsecond), all[len(all)-1].Round(10*time.Microsecond),
+		crowd**feedEvents-len(all))
+	if most := lagLimit(); p99 > most {
+		t.Errorf("p99 is %v, and may be %v", p99, most)
 	}
 	slow.catchesUp(*feedEvents)
+}
+
+// lagLimit is how late a change may be, 99 times of 100: less in make feed, which has the machine for itself.
+func lagLimit() time.Duration {
+	if *feedEvents > 100 {
+		return 5 * time.Second
+	}
+	return 30 * time.Second
 }
 
 // listen reads one event after the other, which must be those that are appended, and returns how long each was under way.
@@ -129,7 +138,7 @@ func (slow *sluggard) catchesUp(changes int) {
 	t.Helper()
 	select {
 	case <-slow.dropped:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("a client that does not read is still served")
 	}
 	answer, err := http.ReadResponse(bufio.NewReader(slow.conn), nil)
@@ -153,11 +162,12 @@ func (slow *sluggard) catchesUp(changes int) {
 	if told == 0 || told >= changes {
 		t.Fatalf("%d of %d changes were told before the client was dropped, after %s", told, changes, first.text)
 	}
-	f := slow.s.follow("/api/changes?view=members", last)
+	f, resumed := slow.s.follow("/api/changes?view=members", last), 0
 	for n := told; n < changes; n++ {
 		if e := f.next("put"); e.data.Key != strconv.Itoa(n) {
 			t.Fatalf("change %d is %.100s", n, e.text)
 		}
+		resumed++
 	}
-	t.Logf("a client that did not read was dropped after %d changes, came again, and was told the other %d", told, changes-told)
+	t.Logf("a client that did not read was dropped after %d changes, came again, and was told the other %d; missed %d", told, resumed, changes-told-resumed)
 }

@@ -5,9 +5,10 @@
 //	...
 //	err = gateway.Serve(ctx, "127.0.0.1:8080", gw)
 //
-// Every error is an application/problem+json (RFC 9457) with a stable code. Positions leave the process as tokens: the
-// header Deed-Position of an answer, sent back with a later question, makes the answer wait until the view has come that
-// far, so that a client reads what it wrote and never reads backwards.
+// Every error is an application/problem+json (RFC 9457) with a stable code, or a page where a browser asks for a page
+// (Route.Page). Positions leave the process as tokens: the header Deed-Position of an answer, sent back with a later
+// question, makes the answer wait until the view has come that far, so that a client reads what it wrote and never reads
+// backwards.
 //
 // A gateway documents itself: /openapi.json, /asyncapi.json, and /docs for people, all made from the service's model and the
 // routes. Schemas come from the Go types, by their JSON tags. A type with a JSON form of its own (json.Marshaler,

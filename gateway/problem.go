@@ -14,15 +14,16 @@ import (
 	"github.com/deed-es/deed"
 )
 
-// Problem is an error as a client sees it, an application/problem+json of RFC 9457 with the type urn:deed:problem:CODE.
-// A Route's Handle may return one. Of other errors these become what they mean:
+// Problem is an error as a client sees it, an application/problem+json of RFC 9457 with the type urn:deed:problem:CODE; of a
+// Route that is a Page, or answers with HTML, a browser gets a page that says what has happened and what to do. A Route's
+// Handle may return one. Of other errors these become what they mean:
 //
 //   - *deed.RejectedError: 409 with its code; 422 with the field where it wraps a *deed.InvalidError; 404 where it wraps
 //     deed.ErrNotFound
 //   - *deed.MalformedError: 400; *deed.InvalidError: 422 with the field
 //   - deed.ErrNotFound: 404; deed.ErrConflict: 409; deed.ErrReused: 422; deed.ErrCursor: 400; deed.ErrBehind: 504
 //   - deed.ErrForeignPosition, deed.ErrForked: 409
-//   - deed.ErrBusy, deed.ErrUnknown, deed.ErrClosed, deed.ErrReadOnly, deed.ErrLocked, a deadline: 503
+//   - deed.ErrBusy, deed.ErrUnknown, deed.ErrClosed, deed.ErrElsewhere, deed.ErrReadOnly, deed.ErrLocked, a deadline: 503
 //   - ErrUnauthenticated: 401; ErrForbidden: 403
 //   - any other: 500, logged with the correlation; the client does not see its text
 type Problem struct {
@@ -115,6 +116,7 @@ var knownProblems = []struct {
 	{deed.ErrBehind, Problem{Status: 504, Code: "behind", Detail: "the view has not reached the position yet", retryAfter: 1}},
 	{deed.ErrBusy, Problem{Status: 503, Code: "busy", Detail: "too much is waiting to be stored; nothing was stored", retryAfter: 1}},
 	{deed.ErrUnknown, Problem{Status: 503, Code: "outcome-unknown", Detail: "whether it is stored is not known; the same request with the same Idempotency-Key tells", retryAfter: 1}},
+	{deed.ErrElsewhere, Problem{Status: 503, Code: "elsewhere", Detail: "this node does not do that; ask another"}},
 	{deed.ErrClosed, Problem{Status: 503, Code: "unavailable", Detail: "the store is closed", retryAfter: 5}},
 	{deed.ErrReadOnly, Problem{Status: 503, Code: "read-only", Detail: "this node only reads"}},
 	{deed.ErrLocked, Problem{Status: 503, Code: "unavailable", Detail: "another process writes to the store", retryAfter: 5}},
@@ -135,6 +137,22 @@ func (c *Call) fail(err error) {
 		h["Www-Authenticate"] = []string{c.gateway.options.Challenge}
 	}
 	delete(h, "Etag")
+	c.tell(p)
+}
+
+// tell answers with a problem, as a page where a browser asks for a page.
+func (c *Call) tell(p *Problem) {
+	if c.ofPage() {
+		h := c.Writer.Header()
+		h["Vary"] = append(h["Vary"], "Accept")
+		if prefersPage(c.Request) {
+			if page, err := p.page(c); err == nil {
+				secure(h)
+				c.write(p.Status, htmlAnswer, page)
+				return
+			}
+		}
+	}
 	c.write(p.Status, problemType, p.encode(c.correlation))
 }
 

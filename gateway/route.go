@@ -33,7 +33,8 @@ type Route struct {
 	// Reaches says that the route answers from a view or tables, by Call.Reach. It is for documentation.
 	Reaches bool
 	// Page says that the route is for people and their browsers: a page, or what pages are made with. The documents leave it out,
-	// so that it takes no example. The Authorizer is asked about it as about every route.
+	// so that it takes no example. The Authorizer is asked about it as about every route; who asks for text/html gets a page
+	// for a problem, which is also so where no route answers below what stands in the pattern before its first wildcard.
 	Page bool
 	// Handle answers a call. An error that it returns becomes a problem; see Problem for which. It may run many times at once.
 	Handle func(c *Call) error

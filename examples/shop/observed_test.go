@@ -17,6 +17,7 @@ func TestTheShopIsObserved(t *testing.T) {
 	c, stop := start(t, "-data", t.TempDir(), "-trace-file", file)
 	id, _ := c.order(tea, "traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 	c.await("/orders/"+id, func(a answer) bool { return a.status == 200 })
+	c.log("type=order-usd-value-added&follow=true&limit=1") // what the reaction came to
 	metrics := string(c.expect(c.do("GET", "/metrics", ""), 200, "").body)
 	for _, want := range []string{
 		`deed_commands_total{category="order",outcome="ok",type="place"} 1`,

@@ -30,11 +30,23 @@ type stores struct {
 
 // open opens the stores that two URLs name; without the second the views are in the first.
 func open(ctx context.Context, log, views string, logger *slog.Logger) (stores, error) {
-	first, err := openEngine(ctx, "-store", log, logger)
-	if err != nil || views == "" || views == log {
-		return stores{first, first}, err
+	openLog, err := engineOf("-store", log, logger)
+	if err != nil {
+		return stores{}, err
 	}
-	second, err := openEngine(ctx, "-views", views, logger)
+	if views == "" || views == log {
+		only, err := openLog(ctx)
+		return stores{only, only}, err
+	}
+	openViews, err := engineOf("-views", views, logger)
+	if err != nil {
+		return stores{}, err
+	}
+	first, err := openLog(ctx)
+	if err != nil {
+		return stores{}, err
+	}
+	second, err := openViews(ctx)
 	if err != nil {
 		return stores{}, errors.Join(err, first.Close())
 	}
@@ -49,19 +61,23 @@ func (s stores) Close() error {
 	return errors.Join(s.views.Close(), s.log.Close())
 }
 
-// openEngine opens the engine that a URL names. This is where one is chosen, and nowhere else.
-func openEngine(ctx context.Context, option, url string, logger *slog.Logger) (engine, error) {
+// engineOf returns what opens the engine that a URL names. This is where one is chosen, and nowhere else.
+func engineOf(option, url string, logger *slog.Logger) (func(context.Context) (engine, error), error) {
 	scheme, path, found := strings.Cut(url, ":")
 	switch {
 	case !found:
 		return nil, fmt.Errorf("%s %q is no URL of a store; try sqlite:shop.db, or postgres://host/database", option, url)
 	case scheme == "sqlite":
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return nil, err
-		}
-		return sqlite.Open(path, &sqlite.Options{Logger: logger})
+		return func(context.Context) (engine, error) {
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				return nil, err
+			}
+			return sqlite.Open(path, &sqlite.Options{Logger: logger})
+		}, nil
 	case scheme == "postgres", scheme == "postgresql":
-		return postgres.Open(ctx, url, &postgres.Options{Logger: logger})
+		return func(ctx context.Context) (engine, error) {
+			return postgres.Open(ctx, url, &postgres.Options{Logger: logger})
+		}, nil
 	}
 	return nil, fmt.Errorf("%s %q: there is no engine called %q; there are sqlite and postgres", option, url, scheme)
 }

@@ -11,7 +11,7 @@ var tea = order{Email: "ann@example.org", FirstName: "Ann", LastName: "Lee", Des
 func (b *tab) place(o order) {
 	b.t.Helper()
 	b.fillOrder(o)
-	b.click("#place-order [data-submit]")
+	b.submit("#place-order [data-submit]")
 }
 
 func (b *tab) fillOrder(o order) {
@@ -35,8 +35,7 @@ func (b *tab) fillOrder(o order) {
 func (b *tab) rowWith(list, text string) string {
 	b.t.Helper()
 	find := fmt.Sprintf(`[...document.querySelectorAll("#table-%s tbody tr")].find(e => e.textContent.includes(%s))?.id`, list, js(text))
-	b.await(find)
-	return "#" + value[string](b, "CSS.escape("+find+")")
+	return "#" + take[string](b, "(id => id && CSS.escape(id))("+find+")")
 }
 
 // unreloaded marks a page, and returns how to check that it is the same page still.
@@ -87,7 +86,7 @@ func TestTwoBrowsersSeeTheSame(t *testing.T) {
 	ann.place(chest)
 	waiting := bob.rowWith("confirmations", chest.Description)
 	ann.has(ann.rowWith("orders", chest.Description)+" [data-cell=status]", "unconfirmed")
-	bob.click(waiting + " form[id^=confirm] [data-submit]")
+	bob.submit(waiting + " form[id^=confirm] [data-submit]")
 	ann.has(ann.rowWith("orders", chest.Description)+" [data-cell=status]", "confirmed")
 	bob.none(waiting)
 
@@ -98,11 +97,11 @@ func TestTwoBrowsersSeeTheSame(t *testing.T) {
 	waiting = bob.rowWith("confirmations", gift.Description)
 	bob.click(waiting + " details[id^=price] summary")
 	bob.fill(waiting+" form[id^=price] [name=value]", "77")
-	bob.click(waiting + " form[id^=price] [data-submit]")
+	bob.submit(waiting + " form[id^=price] [data-submit]")
 	ann.await(`document.querySelector(` + js(ann.rowWith("orders", gift.Description)) + `).querySelector("[data-cell=value]").dataset.value === "77"`)
 	bob.click(waiting + " details[id^=cancel] summary")
 	bob.fill(waiting+" form[id^=cancel] [name=reason]", "changed my mind")
-	bob.click(waiting + " form[id^=cancel] [data-submit]")
+	bob.submit(waiting + " form[id^=cancel] [data-submit]")
 	ann.has(ann.rowWith("orders", gift.Description)+" [data-cell=status]", "cancelled")
 	bob.none(waiting)
 	same()
@@ -118,7 +117,7 @@ func TestACustomerRenamedIsRenamedEverywhere(t *testing.T) {
 	ann.open("/ui/customers")
 	ann.follow(ann.rowWith("customers", tea.Email)+" [data-cell=name] a", "/ui/customers/")
 	ann.fill("#rename [name=lastName]", "Smith")
-	ann.click("#rename [data-submit]")
+	ann.submit("#rename [data-submit]")
 	ann.has("#facts [data-cell=name]", "Ann Smith")
 	bob.has("#table-orders [data-cell=customer]", "Ann Smith")
 	same()
@@ -133,13 +132,13 @@ func TestUsersAreWelcomedBeforeOnesEyes(t *testing.T) {
 	b.click("#create-user-fold > summary")
 	b.fill("#create-user [name=firstName]", "Olga")
 	b.fill("#create-user [name=lastName]", "Berg")
-	b.click("#create-user [data-submit]")
+	b.submit("#create-user [data-submit]")
 	row := b.rowWith("users", "Olga Berg")
 	b.await(`document.querySelector(` + js(row+" [data-cell=welcomed] time") + `)`)
 	same()
 	b.follow(row+" [data-cell=name] a", "/ui/users/")
 	b.click("#delete-fold > summary")
-	b.click("#delete-fold [data-submit]")
+	b.submit("#delete-fold [data-submit]")
 	b.has("#facts [data-cell=status]", "deleted")
 }
 
@@ -152,7 +151,7 @@ func TestACampaignReachesTheMailbox(t *testing.T) {
 	row := ann.rowWith("customers", tea.Email)
 	ann.has(row+" [data-cell=class]", "bronze")
 	if value[string](ann, `document.querySelector(`+js(row+" [data-cell=mail]")+`).dataset.value`) != "true" {
-		ann.click(row + " [data-cell=mail] [data-submit]")
+		ann.submit(row + " [data-cell=mail] [data-submit]")
 		ann.await(`document.querySelector(` + js(row+" [data-cell=mail]") + `).dataset.value === "true"`)
 	}
 	bob.open("/ui/mailbox")
@@ -165,9 +164,9 @@ func TestACampaignReachesTheMailbox(t *testing.T) {
 	ann.fill("#create-campaign [name=subject]", "Tea is in bloom")
 	ann.fill("#create-campaign [name=body]", "Come and have a look.")
 	value[string](ann, `(() => { const e = document.querySelector("#create-campaign [name=classification]"); return e.value = "bronze" })()`)
-	ann.click("#create-campaign [data-submit]")
+	ann.submit("#create-campaign [data-submit]")
 	campaign := ann.rowWith("campaigns", "Spring")
-	ann.click(campaign + " [data-cell=status] [data-submit]")
+	ann.submit(campaign + " [data-cell=status] [data-submit]")
 	ann.has(campaign+" [data-cell=sent]", "1")
 	ann.has(campaign+" [data-cell=requested]", "1")
 	bob.has("#mails .subject", "Tea is in bloom")

@@ -23,8 +23,8 @@ var (
 	long     = flag.Bool("long", false, "walk through more, for longer")
 )
 
-// patience bounds every wait; what takes longer hangs.
-const patience = 30 * time.Second
+// patience bounds every wait; what takes longer hangs, on a busy machine too.
+const patience = 2 * time.Minute
 
 // What all tests of a run share: the shop as it was built, and the browser, in which everybody has a profile of their own.
 var (
@@ -66,10 +66,19 @@ func runAll(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
+// errNoChromium says what to do where there is none: these tests fail then, since a test that is passed over tells nothing.
+var errNoChromium = errors.New("these tests need Chromium, or Chrome, and find neither; on Debian or Ubuntu run " +
+	"sudo apt-get install -y chromium fonts-dejavu-core fonts-noto-color-emoji, elsewhere install either, " +
+	"and say in the environment variable CHROMIUM where it is if it is not found")
+
 // findChromium returns what the environment variable CHROMIUM says, or what is installed.
 func findChromium() (string, error) {
 	if path := os.Getenv("CHROMIUM"); path != "" {
-		return path, nil
+		found, err := exec.LookPath(path)
+		if err != nil {
+			return "", fmt.Errorf("CHROMIUM: %w", err)
+		}
+		return found, nil
 	}
 	for _, name := range []string{
 		"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
@@ -80,7 +89,7 @@ func findChromium() (string, error) {
 			return path, nil
 		}
 	}
-	return "", errors.New("there is no Chromium, and these tests need one: run scripts/need-chromium, or say in CHROMIUM where it is")
+	return "", errNoChromium
 }
 
 // buildShop builds the shop into dir, with the race detector if it looks at this test too.
@@ -94,6 +103,7 @@ func buildShop(dir string) (string, error) {
 		args = append(args, "-race")
 	}
 	cmd := exec.Command("go", append(args, "github.com/deed-es/deed/examples/shop")...)
+	cmd.SysProcAttr = bound()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the shop: %w\n%s", err, out)
 	}

@@ -1,21 +1,29 @@
 package browser_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/deed-es/deed/console"
+	"github.com/deed-es/deed/examples/shop/ui"
 )
 
 // page is a page to be looked at.
 type page struct {
 	name, path string
-	status     int // 0: 200
+	status     int  // 0: 200
+	bare       bool // made by the gateway alone: no script runs on it
 	ready      string
 }
 
@@ -30,7 +38,7 @@ var plainPages = []page{
 	{name: "shop-campaigns", path: "/ui/campaigns"},
 	{name: "shop-mailbox", path: "/ui/mailbox"},
 	{name: "shop-about", path: "/ui/about"},
-	{name: "shop-missing", path: "/ui/orders/there-is-none", status: http.StatusNotFound},
+	{name: "shop-missing", path: "/ui/there-is-none", status: http.StatusNotFound},
 	{name: "docs", path: "/docs"},
 	{name: "console", path: "/console"},
 	{name: "console-log", path: "/console/log", ready: `document.querySelector("#tail-state").textContent === "live"`},
@@ -46,7 +54,13 @@ var plainPages = []page{
 	{name: "console-parked", path: "/console/parked"},
 	{name: "console-store", path: "/console/store"},
 	{name: "console-asks", path: "/console/parts/orders/rebuild"},
+	{name: "console-asks-pause", path: "/console/parts/orders/pause"},
+	{name: "console-asks-resume", path: "/console/parts/orders/resume"},
+	{name: "console-asks-retry", path: "/console/parked/orders/none/retry", status: http.StatusNotFound},
+	{name: "console-asks-skip", path: "/console/parked/orders/none/skip", status: http.StatusNotFound},
 	{name: "console-missing", path: "/console/views/there-is-none", status: http.StatusNotFound},
+	{name: "gateway-missing", path: "/console/there-is-none", status: http.StatusNotFound, bare: true},
+	{name: "gateway-refused", path: "/ui//orders", status: http.StatusBadRequest, bare: true},
 }
 
 // pagesOf are the pages of things that a shop with sample data has.
@@ -76,8 +90,30 @@ func pagesOf(s *shop) []page {
 	}
 }
 
-// Every page, with nothing in the store and with 200 orders, has nothing red in the browser's console, and never scrolls sideways.
+// missingPages are the pages of things that there are not. A row or an instance that there is not may have been: its page says so.
+var missingPages = []page{
+	{name: "shop-order-missing", path: "/ui/orders/none", status: http.StatusNotFound},
+	{name: "shop-customer-missing", path: "/ui/customers/none", status: http.StatusNotFound},
+	{name: "shop-user-missing", path: "/ui/users/none", status: http.StatusNotFound},
+	{name: "shop-campaign-missing", path: "/ui/campaigns/none", status: http.StatusNotFound},
+	{name: "console-record-missing", path: "/console/log/1000000", status: http.StatusNotFound},
+	{name: "console-causes-missing", path: "/console/log/1000000/causes", status: http.StatusNotFound},
+	{name: "console-stream-missing", path: "/console/streams/order-none", status: http.StatusNotFound},
+	{name: "console-sides-missing", path: "/console/streams/order-none/rows", status: http.StatusNotFound},
+	{name: "console-row-missing", path: "/console/views/orders/none"},
+	{name: "console-instance-missing", path: "/console/processes/classification/none"},
+}
+
+// notPages are the routes of pages that are nothing to look at: what pages are made with, and what leads elsewhere.
+var notPages = []string{
+	"/ui/assets/{edition}/{file}", "/ui/rows/{list}", "/ui/behind/{view}", "/ui/{section}/{id}/{command}",
+	"/console/{$}", "/console/assets/{file}", "/console/log/tail", "/console/log/{position}/data", "/console/map/rates", "/console/parts",
+}
+
+// Every page that there is, with nothing in the store and with 200 orders, has nothing red in the browser's console, and never
+// scrolls sideways.
 func TestEveryPage(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		args []string
@@ -85,17 +121,47 @@ func TestEveryPage(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := openShop(t, c.args...)
-			all := plainPages
+			all := slices.Concat(plainPages, missingPages)
 			if c.args != nil {
-				all = append(all[:len(all):len(all)], pagesOf(s)...)
+				all = append(all, pagesOf(s)...)
 			}
+			everyRoute(t, all)
 			b := visit(t, s)
 			for _, p := range all {
 				b.look(c.name, p)
 			}
+			t.Logf("%s: %d pages, and nothing red", c.name, len(all))
 			b.open("/console/views")
 			b.biteAxe()
 		})
+	}
+}
+
+// everyRoute checks that the pages are all that the shop and its console have.
+func everyRoute(t *testing.T, pages []page) {
+	t.Helper()
+	mux, left := http.NewServeMux(), map[string]bool{}
+	for _, r := range append(ui.Routes(ui.Shop{}), console.Routes(nil, nil)...) {
+		if r.Page && r.Method == http.MethodGet {
+			mux.Handle("GET "+r.Pattern, http.NotFoundHandler())
+			left[r.Pattern] = true
+		}
+	}
+	if len(left) < 30 {
+		t.Fatalf("the shop and its console have %d pages only", len(left))
+	}
+	for _, p := range pages {
+		_, pattern := mux.Handler(httptest.NewRequestWithContext(t.Context(), http.MethodGet, p.path, nil))
+		delete(left, strings.TrimPrefix(pattern, "GET "))
+	}
+	for _, pattern := range notPages {
+		if !left[pattern] {
+			t.Errorf("%s is no route that is nothing to look at", pattern)
+		}
+		delete(left, pattern)
+	}
+	for pattern := range left {
+		t.Errorf("nobody looks at %s", pattern)
 	}
 }
 
@@ -103,12 +169,21 @@ func TestEveryPage(t *testing.T) {
 func (b *tab) look(store string, p page) {
 	b.t.Helper()
 	b.resize(wide)
-	if p.status != 0 {
-		b.allow(fmt.Sprintf("answer: %d to GET %s%s", p.status, b.shop.url, p.path))
+	status := cmp.Or(p.status, http.StatusOK)
+	if status != http.StatusOK {
+		b.allow(fmt.Sprintf("answer: %d to GET %s%s", status, b.shop.url, p.path))
 	}
-	b.open(p.path)
+	if p.bare {
+		must(b, chromedp.Navigate(b.shop.url+p.path))
+		b.has("main h1", "")
+	} else {
+		b.open(p.path)
+	}
 	if p.ready != "" {
 		b.await(p.ready)
+	}
+	if got := value[int](b, `performance.getEntriesByType("navigation")[0].responseStatus`); got != status {
+		b.t.Errorf("%s answers %d, want %d; %s", p.path, got, status, b.screen())
 	}
 	if value[int](b, `document.querySelectorAll("h1").length`) != 1 || value[string](b, "document.title") == "" {
 		b.t.Errorf("%s has no title, or not one heading", p.path)

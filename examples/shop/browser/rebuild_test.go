@@ -68,6 +68,7 @@ func TestARebuildShowsItsProgress(t *testing.T) {
 	b.await(progress + `.checkVisibility() && ` + progress + `.value > 0 && ` + progress + `.value < 100`)
 	b.await(`!document.querySelector(` + js(card+" [data-live=state]") + `).textContent.includes("live")`)
 	b.shoot("console-views-rebuilding")
+	b.none(card + " [data-live=error]") // whoever rebuilds is told of no trouble
 	close(r.open)
 	b.has(card+" [data-live=state]", "live")
 	b.await(`!` + progress + `.checkVisibility()`)

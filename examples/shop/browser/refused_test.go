@@ -39,11 +39,11 @@ func TestARefusedFormKeepsWhatWasTyped(t *testing.T) {
 
 	b.fill("#place-order [name=value]", "12.505")
 	b.fill("#place-order [name=quantity]", "2")
-	b.click("#place-order [data-submit]")
+	b.submit("#place-order [data-submit]")
 	b.has("#place-order [data-error=value]", "decimal")
 	b.none("#place-order [data-error=quantity]")
 	b.fill("#place-order [name=value]", "12.50")
-	b.click("#place-order [data-submit]")
+	b.submit("#place-order [data-submit]")
 	b.has("[data-notice]", "placed")
 	b.count("#table-orders tbody tr", 2)
 
@@ -63,7 +63,7 @@ func TestAnOrderIsPlacedByKeyboard(t *testing.T) {
 	b.await(`document.activeElement.getBoundingClientRect().top >= 0`) // and it shows now
 	b.tabTo(`document.activeElement.matches("nav a[href='/ui/orders']")`)
 	b.outlined()
-	b.press(kb.Enter)
+	b.elsewhere(func() { b.press(kb.Enter) })
 	b.await(`location.pathname === "/ui/orders"`)
 	b.ready("/ui/orders")
 	b.tabTo(`document.activeElement.matches("#place-order-fold > summary")`)
@@ -84,23 +84,6 @@ func TestAnOrderIsPlacedByKeyboard(t *testing.T) {
 	b.has("#table-orders tbody tr", tea.Description)
 	// Who goes on from here is not thrown back to the top.
 	b.await(`document.activeElement !== document.body`)
-}
-
-func (b *tab) press(key string) {
-	b.t.Helper()
-	must(b, chromedp.KeyEvent(key))
-}
-
-// tabTo presses the tabulator until something is true, but not for ever.
-func (b *tab) tabTo(there string) {
-	b.t.Helper()
-	for range 60 {
-		b.press(kb.Tab)
-		if value[bool](b, there) {
-			return
-		}
-	}
-	b.t.Fatalf("%s is not come to by the tabulator; the focus is on %s", there, value[string](b, "document.activeElement.outerHTML.slice(0, 300)"))
 }
 
 // outlined checks that one sees where the focus is.
@@ -128,7 +111,7 @@ func TestItWorksWithoutJavaScript(t *testing.T) {
 	b.has("#place-order [data-error=quantity]", "1")
 	b.holds("#place-order [name=description]", wrong.Description)
 	b.fill("#place-order [name=quantity]", "4")
-	b.click("#place-order [data-submit]")
+	b.submit("#place-order [data-submit]")
 	b.has("[data-notice]", "placed")
 	b.has("#table-orders tbody tr", tea.Description)
 
@@ -136,10 +119,9 @@ func TestItWorksWithoutJavaScript(t *testing.T) {
 	chest.Description, chest.Value = "an antique chest", "2000"
 	b.place(chest)
 	b.has("#table-orders tbody tr", chest.Description)
-	b.click("[data-notice] a")
-	b.await(`location.pathname.startsWith("/ui/orders/")`)
+	b.follow("[data-notice] a", "/ui/orders/")
 	b.reloadUntil(`document.querySelector("#facts [data-cell=status]").textContent === "unconfirmed"`)
-	b.click("form[id^=confirm] [data-submit]")
+	b.submit("form[id^=confirm] [data-submit]")
 	b.has("[data-notice]", "confirmed")
 	b.reloadUntil(`document.querySelector("#facts [data-cell=status]").textContent === "confirmed"`)
 }

@@ -2,6 +2,7 @@ package browser_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -15,21 +16,20 @@ type relay struct {
 	shop *shop // as the browsers see it
 
 	mu       sync.Mutex
+	to       *url.URL
 	off      bool
 	next     int
+	most     int // that followed at once
 	streams  map[int]context.CancelFunc
 	followed chan struct{} // gets something whenever one follows, or does not any more
 }
 
 func openRelay(t *testing.T, s *shop) *relay {
 	t.Helper()
-	to, err := url.Parse(s.url)
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := &relay{streams: map[int]context.CancelFunc{}, followed: make(chan struct{}, 1)}
+	r.lead(t, s)
 	proxy := &httputil.ReverseProxy{
-		Rewrite:      func(p *httputil.ProxyRequest) { p.SetURL(to); p.Out.Host = p.In.Host },
+		Rewrite:      func(p *httputil.ProxyRequest) { p.SetURL(r.target()); p.Out.Host = p.In.Host },
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
@@ -42,6 +42,24 @@ func openRelay(t *testing.T, s *shop) *relay {
 	seen.url = server.URL
 	r.shop = &seen
 	return r
+}
+
+// lead has the relay lead to where a shop is now.
+func (r *relay) lead(t *testing.T, s *shop) {
+	t.Helper()
+	to, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.to = to
+}
+
+func (r *relay) target() *url.URL {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.to
 }
 
 func (r *relay) enter(request *http.Request) (context.Context, func()) {
@@ -57,6 +75,7 @@ func (r *relay) enter(request *http.Request) (context.Context, func()) {
 	r.next++
 	id := r.next
 	r.streams[id] = cancel
+	r.most = max(r.most, len(r.streams))
 	r.tell()
 	return ctx, func() {
 		r.mu.Lock()
@@ -88,11 +107,21 @@ func (r *relay) heal() {
 	r.off = false
 }
 
-// hiccup ends all streams. Who comes again is let through.
-func (r *relay) hiccup() {
+// hiccup ends all streams, and waits until they have. Who comes again is let through.
+func (r *relay) hiccup(t *testing.T) {
+	t.Helper()
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	last := r.next
 	r.drop()
+	r.mu.Unlock()
+	r.await(t, "the streams that were cut do not end", func() bool {
+		for id := range r.streams {
+			if id <= last {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 func (r *relay) drop() {
@@ -101,22 +130,34 @@ func (r *relay) drop() {
 	}
 }
 
-// following is how many follow the changes now.
-func (r *relay) following() int {
+// mostFollowed is how many have followed the changes at once.
+func (r *relay) mostFollowed() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.streams)
+	return r.most
 }
 
 // awaitFollowing waits until so many follow.
 func (r *relay) awaitFollowing(t *testing.T, n int) {
 	t.Helper()
+	r.await(t, fmt.Sprintf("not %d connections follow changes", n), func() bool { return len(r.streams) == n })
+}
+
+// await waits until something is so, which is asked whenever one follows, or does not any more.
+func (r *relay) await(t *testing.T, not string, so func() bool) {
+	t.Helper()
 	ctx := timeout(t)
-	for r.following() != n {
+	for {
+		r.mu.Lock()
+		done, n := so(), len(r.streams)
+		r.mu.Unlock()
+		if done {
+			return
+		}
 		select {
 		case <-r.followed:
 		case <-ctx.Done():
-			t.Fatalf("%d connections follow changes, want %d", r.following(), n)
+			t.Fatalf("%s; %d do", not, n)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -168,8 +167,8 @@ func js(v any) string {
 	return string(data)
 }
 
-// await waits until an expression is true on the page, whatever page is there meanwhile.
-func (b *tab) await(expression string) {
+// take waits until an expression comes to something on the page, whatever page is there meanwhile, and returns what.
+func take[T any](b *tab, expression string) (v T) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
@@ -177,9 +176,12 @@ func (b *tab) await(expression string) {
 	defer look.Stop()
 	var last error
 	for {
-		seen, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
-		if seen {
-			return
+		text, err := chromedp.Run(ctx, chromedp.Evaluate[string]("JSON.stringify(("+expression+") ?? null)"))
+		if err == nil && text != "null" {
+			if err := json.Unmarshal([]byte(text), &v); err != nil {
+				b.t.Fatalf("%s is %s: %v", expression, text, err)
+			}
+			return v
 		}
 		if err != nil && ctx.Err() == nil {
 			last = err
@@ -190,6 +192,12 @@ func (b *tab) await(expression string) {
 		case <-look.C:
 		}
 	}
+}
+
+// await waits until an expression is true on the page, whatever page is there meanwhile.
+func (b *tab) await(expression string) {
+	b.t.Helper()
+	take[bool](b, "!!("+expression+") || null")
 }
 
 // screen is what somebody reads on the page, for who reads of a failure.
@@ -227,9 +235,17 @@ func (b *tab) ready(path string) {
 func (b *tab) reloadUntil(expression string) {
 	b.t.Helper()
 	until := timeout(b.t)
-	for !value[bool](b, "!!("+expression+")") {
-		if until.Err() != nil {
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	for {
+		b.await(`document.readyState === "complete"`)
+		if seen, err := run(b, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && seen {
+			return
+		}
+		select {
+		case <-until.Done():
 			b.t.Fatalf("never came true: %s; %s", expression, b.screen())
+		case <-look.C:
 		}
 		must(b, chromedp.Reload())
 	}
@@ -251,58 +267,6 @@ func (b *tab) none(selector string) {
 func (b *tab) count(selector string, n int) {
 	b.t.Helper()
 	b.await(fmt.Sprintf(`document.querySelectorAll(%s).length === %d`, js(selector), n))
-}
-
-// click clicks on an element once it can be seen, and nothing lies above it.
-func (b *tab) click(selector string) {
-	b.t.Helper()
-	find := fmt.Sprintf(`(() => {
-		const e = [...document.querySelectorAll(%s)].find(e => e.checkVisibility())
-		if (!e) return null
-		e.scrollIntoView({ block: 'center', behavior: 'instant' })
-		const r = e.getClientRects()[0]
-		const x = r.x + r.width / 2, y = r.y + r.height / 2
-		const top = document.elementFromPoint(x, y)
-		return top && (e.contains(top) || top.contains(e)) ? [x, y] : null
-	})()`, js(selector))
-	b.await(find)
-	at := value[[]float64](b, find)
-	if len(at) != 2 {
-		b.t.Fatalf("%s is gone again; %s", selector, b.screen())
-	}
-	must(b, chromedp.MouseClickXY(at[0], at[1]))
-}
-
-// follow clicks on something that leads to another page, and waits for that.
-func (b *tab) follow(selector, path string) {
-	b.t.Helper()
-	b.click(selector)
-	b.await("location.pathname.startsWith(" + js(path) + ")")
-	b.ready(path)
-}
-
-// fill puts a text in the place of what a field holds.
-func (b *tab) fill(selector, text string) {
-	b.t.Helper()
-	b.click(selector)
-	b.await(fmt.Sprintf(`(() => { const e = document.querySelector(%s); e.select(); return document.activeElement === e })()`, js(selector)))
-	if text == "" {
-		must(b, chromedp.KeyEvent("\b"))
-		return
-	}
-	b.insert(text)
-}
-
-// insert puts a text where the cursor is, as pasting does.
-func (b *tab) insert(text string) {
-	b.t.Helper()
-	tell(b, input.InsertText, input.InsertTextParams{Text: text})
-}
-
-// holds waits until a field holds a text.
-func (b *tab) holds(selector, text string) {
-	b.t.Helper()
-	b.await(fmt.Sprintf(`document.querySelector(%s)?.value === %s`, js(selector), js(text)))
 }
 
 // size is how large a window is.

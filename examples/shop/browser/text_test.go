@@ -55,6 +55,7 @@ func TestTextIsText(t *testing.T) {
 	s.do("POST", "/api/commands/campaign/odd/start", "{}", http.StatusOK)
 	live.open("/ui/mailbox")
 	live.has(".subject", script)
+	s.settled()
 
 	at := s.position("order-"+id, "order-placed")
 	for _, path := range []string{
