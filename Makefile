@@ -7,6 +7,9 @@ SEED ?= 200
 # So many power cuts make powercut makes.
 CUTS ?= 10000
 
+# The versions of PostgreSQL that make postgres-versions runs on.
+VERSIONS ?= 14 18
+
 # Where make browser puts pictures of the pages.
 PICTURES ?= screenshots
 
@@ -14,24 +17,25 @@ PICTURES ?= screenshots
 TIMEOUT ?= 15m
 
 # The modules that make check looks at, joined by go.work. tools and bench/drivers are outside of it.
-MODULES  := . telemetry postgres examples/shop
-PACKAGES := $(patsubst %,./%/...,$(filter-out postgres,$(MODULES)))
+MODULES  := . telemetry postgres cmd/deed examples/shop
+PACKAGES := $(patsubst %,./%/...,$(MODULES))
 
 SYSTEMS := linux darwin windows
 LINTER  := .cache/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help run test arch lint fmt vet check postgres browser axe feed crash powercut bench clean
+.PHONY: help run test arch lint fmt vet check postgres mixed-pg postgres-versions browser axe feed crash powercut bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start the shop on ADDR with its data in DATA, and SEED orders in an empty store
 	@exec scripts/run "$(ADDR)" "$(DATA)" "$(SEED)"
 
-test: ## run all tests with the race detector, but those on a server
+test: ## run all tests with the race detector
 	@scripts/need-gcc
 	@scripts/need-chromium
+	@scripts/need-postgres
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(TIMEOUT) $(PACKAGES)
 
 arch: ## check who imports whom, and the other house rules
@@ -67,6 +71,18 @@ postgres: ## run the tests of the PostgreSQL engine, on a server of their own
 	@scripts/need-gcc
 	@scripts/need-postgres
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(TIMEOUT) ./postgres/...
+
+mixed-pg: ## have processes append to PostgreSQL side by side for a minute, and count what is lost
+	@scripts/need-postgres
+	go test ./postgres -run '^TestMixed$$' -count=1 -v -mixed 60s -timeout $(TIMEOUT)
+
+postgres-versions: ## run the tests of the PostgreSQL engine on VERSIONS, fetched with Maven
+	@scripts/need-gcc
+	@scripts/need-postgres
+	@for version in $(VERSIONS); do \
+		programs=$$(scripts/need-postgres-version $$version) || exit 1; echo "PostgreSQL $$version"; \
+		DEED_TEST_POSTGRES= DEED_TEST_POSTGRES_BIN=$$programs CGO_ENABLED=1 go test -race -count=1 -timeout $(TIMEOUT) ./postgres/... || exit 1; \
+	done
 
 browser: ## walk through all pages in Chromium, and write pictures of them into PICTURES
 	@scripts/need-chromium

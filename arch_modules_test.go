@@ -9,7 +9,7 @@ import (
 )
 
 // modules are the directories of the modules that the rules are for. What else has a go.mod is for who works on deed itself.
-var modules = []string{".", "telemetry", "postgres", "examples/shop"}
+var modules = []string{".", "telemetry", "postgres", "cmd/deed", "examples/shop"}
 
 // requirement is a module that a go.mod requires directly.
 var requirement = regexp.MustCompile(`(?m)^(?:require)?\s+(\S+\.\S+/\S+) v\S+$`)

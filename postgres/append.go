@@ -13,7 +13,7 @@ func (db *DB) Append(ctx context.Context, b deed.Batch) (deed.Receipt, error) {
 		return deed.Receipt{}, err
 	}
 	t := newAppend(b)
-	if err := db.writer.do(ctx, t, t.size); err != nil {
+	if err := db.write(ctx, t, t.size); err != nil {
 		return deed.Receipt{}, err
 	}
 	return t.receipt, nil
@@ -103,6 +103,9 @@ func cloneMatch(items []deed.Match) []deed.Match {
 	return own
 }
 
+// shares tells whether nothing else has to stand still: the unique versions of a stream protect it, and nothing protects a check.
+func (t *appendTask) shares() bool { return len(t.checks) == 0 }
+
 // ask says what has to be looked up: where the streams end, the command, and what the checks are about.
 func (t *appendTask) ask(a *asked) {
 	for i := range t.writes {
@@ -118,6 +121,7 @@ func (t *appendTask) ask(a *asked) {
 	if t.command.ID != "" {
 		a.commands = append(a.commands, t.command.ID)
 	}
+	a.events += len(t.records)
 }
 
 // apply evaluates the batch against the store and the batches before it in the group, in the contract's order: command,
@@ -233,7 +237,7 @@ func (t *appendTask) place(g *group) {
 		for j := range rest[:t.counts[i]] {
 			r := &rest[j]
 			h.version++
-			l.head++
+			l.head = g.next()
 			h.position = l.head
 			r.Version, r.Position, r.Time = h.version, l.head, recorded
 		}

@@ -45,7 +45,8 @@ const (
 	beginSQL = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 	setSQL   = `SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true),
 		set_config('synchronous_commit', CASE WHEN $3 AND current_setting('synchronous_commit') = 'remote_apply' THEN 'remote_apply' WHEN $3 THEN 'on' ELSE 'off' END, true)`
-	lockSQL = setSQL + ", pg_advisory_xact_lock($4)"
+	lockSQL  = setSQL + ", pg_advisory_xact_lock($4)"
+	shareSQL = setSQL + ", pg_advisory_xact_lock_shared($4)"
 )
 
 func queueBegin(b *pgx.Batch, flushed bool) {
@@ -53,9 +54,13 @@ func queueBegin(b *pgx.Batch, flushed bool) {
 	b.Queue(setSQL, setLockTimeout, setIdleTimeout, flushed)
 }
 
-func queueLock(b *pgx.Batch, lock int64) {
+func queueLock(b *pgx.Batch, lock int64, shared bool) {
+	sql := lockSQL
+	if shared {
+		sql = shareSQL
+	}
 	b.Queue(beginSQL)
-	b.Queue(lockSQL, setLockTimeout, setIdleTimeout, true, lock)
+	b.Queue(sql, setLockTimeout, setIdleTimeout, true, lock)
 }
 
 var setLockTimeout, setIdleTimeout = fmt.Sprint(lockTimeout.Milliseconds()), fmt.Sprint(idleTimeout.Milliseconds())
@@ -63,7 +68,7 @@ var setLockTimeout, setIdleTimeout = fmt.Sprint(lockTimeout.Milliseconds()), fmt
 // change runs f in a transaction of its own and commits what f has queued, together with its last statements. It is not cut off
 // where ctx ends: then the caller stops waiting and does not know. What f answers with a refusal is rolled back.
 func (db *DB) change(ctx context.Context, flushed bool, f func(ctx context.Context, c *pgx.Conn, b *pgx.Batch) error) error {
-	if err := db.usable(ctx); err != nil {
+	if err := db.writable(ctx); err != nil {
 		return err
 	}
 	done := make(chan error, 1)
@@ -75,7 +80,7 @@ func (db *DB) change(ctx context.Context, flushed bool, f func(ctx context.Conte
 	select {
 	case err := <-done:
 		if err != nil && !isRefusal(err) && !errors.Is(err, deed.ErrUnknown) {
-			return db.said(context.WithoutCancel(ctx), err)
+			return refused(db.said(context.WithoutCancel(ctx), err))
 		}
 		return err
 	case <-ctx.Done():
@@ -189,7 +194,8 @@ func rollback(ctx context.Context, c *pgx.Conn) bool {
 // isRefusal tells deed's own answers from the failures of the database.
 func isRefusal(err error) bool {
 	var invalid *deed.InvalidError
-	return errors.Is(err, deed.ErrReused) || errors.Is(err, deed.ErrConflict) || errors.Is(err, deed.ErrNotFound) || errors.As(err, &invalid)
+	return errors.Is(err, deed.ErrReused) || errors.Is(err, deed.ErrConflict) || errors.Is(err, deed.ErrNotFound) ||
+		errors.Is(err, deed.ErrFenced) || errors.As(err, &invalid) || errors.As(err, new(*deed.StatementError))
 }
 
 // isNone tells that a query gave no row where it was to give one.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,27 +10,25 @@ import (
 	"github.com/deed-es/deed"
 )
 
-const (
-	eventColumns = "e.position, e.kind, e.version, e.time, e.stream, e.id, e.tags, e.metadata, e.data"
+const eventColumns = "e.position, e.kind, e.version, e.time, e.stream, e.id, e.tags, e.metadata, e.data"
 
-	insertKindsSQL = `INSERT INTO @kinds (log, id, category, type, schema, content_type)
-		SELECT $1, * FROM unnest($2::int[], $3::text[], $4::text[], $5::int[], $6::text[])`
-)
-
-// queue has the statements that store the group: one, and one before it where there are new kinds. Its last one returns a row if
-// all was as it was taken to be; if not, it stores nothing.
+// queue has the statement that stores the group. It returns a row if all was as it was taken to be; if not, it stores nothing.
 func (g *group) queue(b *pgx.Batch) error {
+	if g.how == shared { // two who store the same streams wait for each other in one order
+		slices.SortStableFunc(g.records, func(a, b deed.Record) int { return strings.Compare(string(a.Stream), string(b.Stream)) })
+		slices.SortFunc(g.commands, func(a, b stored) int { return strings.Compare(a.ref.ID, b.ref.ID) })
+	}
 	events := g.asColumns()
 	fresh := len(g.l.kinds.list) - len(g.known.list)
-	if g.guess && fresh > 0 {
+	switch {
+	case g.guess && fresh > 0:
 		return errGuess
+	case g.how == shared && fresh > 0: // two would give them the same numbers
+		return errAlone
 	}
 	db := g.l.db
-	if fresh > 0 {
-		g.queueKinds(b)
-	}
-	s := statement{args: []any{db.log, int64(g.l.head), g.now, len(g.l.kinds.list), int64(g.before)}}
-	guard := "WITH g AS (UPDATE @logs SET head = $2, time = $3, kinds = $4 WHERE log = $1 AND head = $5 AND time <= $3"
+	guard, ending, args := g.guard()
+	s := statement{args: args}
 	if g.guess {
 		guard += " AND NOT EXISTS (SELECT FROM @views v WHERE v.log = $1 AND v.inline)"
 	}
@@ -37,6 +36,9 @@ func (g *group) queue(b *pgx.Batch) error {
 		guard += " AND NOT EXISTS (SELECT FROM unnest(" + s.arg(g.absent) + "::text[]) AS a (stream), LATERAL (SELECT FROM @events x WHERE x.log = $1 AND x.stream = a.stream AND x.version = 1 OFFSET 0) x)"
 	}
 	sql := ""
+	if fresh > 0 {
+		sql += "k AS (INSERT INTO @kinds (log, id, category, type, schema, content_type) SELECT $1, u.* FROM g, unnest(" + g.freshKinds(&s) + ") u), "
+	}
 	if events != nil {
 		sql += "e AS (INSERT INTO @events (log, time, position, kind, version, stream, id, tags, metadata, data) SELECT $1, $3, u.* FROM g, unnest(" +
 			s.list("bigint", events.positions, "int", events.kinds, "bigint", events.versions, "text", events.streams, "text", events.ids,
@@ -56,7 +58,7 @@ func (g *group) queue(b *pgx.Batch) error {
 		}
 		sql += "c AS (INSERT INTO @commands (log, time, id, hash, position, streams) SELECT $1, $3, u.* FROM g, unnest(" + list + ") u), "
 	}
-	b.Queue(db.tables.sql(guard+" RETURNING 1), "+strings.TrimSuffix(sql, ", ")+" SELECT FROM g"), s.args...)
+	b.Queue(db.tables.sql("WITH g AS ("+guard+ending+"), "+strings.TrimSuffix(sql, ", ")+" SELECT FROM g"), s.args...)
 	return nil
 }
 
@@ -127,8 +129,8 @@ func (g *group) kindNumber(r *deed.Record) int32 {
 	return n
 }
 
-// queueKinds stores the kinds that are new.
-func (g *group) queueKinds(b *pgx.Batch) {
+// freshKinds are the kinds that are new, as columns.
+func (g *group) freshKinds(s *statement) string {
 	known := len(g.known.list)
 	fresh := g.l.kinds.list[known:]
 	n := len(fresh)
@@ -136,7 +138,7 @@ func (g *group) queueKinds(b *pgx.Batch) {
 	for i, k := range fresh {
 		numbers[i], categories[i], names[i], schemas[i], types[i] = int32(known+i+1), k.category, k.name, int32(k.schema), k.contentType
 	}
-	b.Queue(g.l.db.tables.sql(insertKindsSQL), g.l.db.log, numbers, categories, names, schemas, types)
+	return s.list("int", numbers, "text", categories, "text", names, "int", schemas, "text", types)
 }
 
 // scanRecord reads a row of eventColumns. Of a kind that is not known it returns the number.

@@ -120,7 +120,18 @@ func holdsRules(t *testing.T, log []deed.Record) {
 func TestWhatOneProcessDoesTheOtherSeesAtOnce(t *testing.T) {
 	t.Parallel()
 	o := &postgres.Options{Schema: fresh(t)}
-	one, other := opened(t, o), opened(t, o)
+	seesAtOnce(t, opened(t, o), opened(t, o))
+}
+
+func TestWhatOneProcessDoesTheOtherSeesAtOnceInParallel(t *testing.T) {
+	t.Parallel()
+	_, handles := parallel(t, 2)
+	seesAtOnce(t, handles[0], handles[1])
+}
+
+func seesAtOnce(t *testing.T, one, other *postgres.DB) {
+	t.Helper()
+	var last deed.Receipt
 	for i := range 20 {
 		b := write("order-1", deed.Version(2*i), fmt.Sprint("a", i))
 		b.Command = deed.CommandRef{ID: fmt.Sprint("c", i), Hash: "h"}
@@ -140,9 +151,9 @@ func TestWhatOneProcessDoesTheOtherSeesAtOnce(t *testing.T) {
 		if _, err := other.Append(t.Context(), write("order-1", deed.Version(2*i), "x")); !errors.As(err, &conflict) || conflict.Actual != deed.Version(2*i+1) {
 			t.Fatalf("a stale version at the other process: %v", err)
 		}
-		appended(t, other, write("order-1", deed.Version(2*i+1), fmt.Sprint("b", i)))
+		last = appended(t, other, write("order-1", deed.Version(2*i+1), fmt.Sprint("b", i)))
 	}
-	if head, err := one.Head(t.Context()); err != nil || head != 40 {
+	if head, err := one.Head(t.Context()); err != nil || head != last.Position || last.Version() != 40 {
 		t.Errorf("the log ends at %d, %v", head, err)
 	}
 }

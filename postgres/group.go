@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 
@@ -19,6 +18,7 @@ type asked struct {
 	commands []string
 	checks   []*deed.Check
 	must     bool // there is more to look up than whether something is not there
+	events   int  // there may be to be stored
 }
 
 func (a *asked) stream(s deed.StreamID, created bool) {
@@ -39,32 +39,35 @@ func (a *asked) check(c *deed.Check) {
 
 // group is a transaction that has the log's lock: what was looked up, and what is to be stored.
 type group struct {
-	l        *ledger
-	c        *pgx.Conn
-	locked   bool          // the transaction has begun, and has the lock
-	guess    bool          // nothing was looked up yet: what is stored is under the condition that all is as it is remembered
-	absent   []string      // streams that are not there, as is guessed
-	before   deed.Position // the head without it
-	now      int64         // its recorded time
-	known    *kindSet      // those stored before it
-	outcomes map[string]outcome
-	matches  map[*deed.Check]deed.Position // the first event that matches, of what was stored before
-	folded   bool                          // there are inline views
-	inline   map[deed.ViewRef]*storedView
-	old      map[deed.StreamID]streamHead // where the streams written ended before
-	records  []deed.Record
-	commands []stored
+	l         *ledger
+	c         *pgx.Conn
+	how       way
+	locked    bool          // the transaction has begun, and has the lock
+	guess     bool          // nothing was looked up yet: what is stored is under the condition that all is as it is remembered
+	absent    []string      // streams that are not there, as is guessed
+	parallel  bool          // positions are from the sequence; until the look it is what is thought
+	base      int64         // with which they are made
+	positions []int64       // that may be given out, in order
+	publishes bool          // nobody else makes readable what is stored
+	before    deed.Position // the last that was stored before
+	now       int64         // its recorded time
+	known     *kindSet      // those stored before it
+	outcomes  map[string]outcome
+	matches   map[*deed.Check]deed.Position // the first event that matches, of what was stored before
+	folded    bool                          // there are inline views
+	inline    map[deed.ViewRef]*storedView
+	old       map[deed.StreamID]streamHead // where the streams written ended before
+	records   []deed.Record
+	commands  []stored
 }
-
-// errGuess is a group that cannot be stored on a guess.
-var errGuess = errors.New("the log has to be looked at")
 
 // So many events that others have stored since the last group are taken in one by one; where there are more, where streams end is
 // looked up anew.
 const gapKept = 2000
 
 const (
-	logSQL  = "SELECT head, time, kinds, EXISTS (SELECT FROM @views v WHERE v.log = $1 AND v.inline) FROM @logs WHERE log = $1"
+	logSQL = `SELECT CASE WHEN base IS NULL THEN head ELSE greatest(head, (SELECT max(position) FROM @events WHERE log = $1)) END, time, kinds,
+		EXISTS (SELECT FROM @views v WHERE v.log = $1 AND v.inline), appending, base, ` + mayPublish + " FROM @logs WHERE log = $1"
 	gapSQL  = "SELECT stream, version, position FROM @events WHERE log = $1 AND position > $2 ORDER BY position LIMIT $3"
 	endsSQL = `SELECT s.stream, h.version, h.position FROM unnest($2::text[]) AS s (stream)
 		CROSS JOIN LATERAL (SELECT version, position FROM @events e WHERE e.log = $1 AND e.stream = s.stream ORDER BY version DESC LIMIT 1) h`
@@ -86,13 +89,20 @@ func (g *group) open(ctx context.Context, a *asked) error {
 	l, db := g.l, g.l.db
 	b := &pgx.Batch{}
 	if !g.locked {
-		queueLock(b, db.lock)
+		queueLock(b, db.lock, g.how == shared)
 	}
 	kinds, gap := 0, 0
-	b.Queue(db.tables.sql(logSQL), db.log).QueryRow(func(row pgx.Row) error {
-		if err := row.Scan(&g.before, &l.time, &kinds, &g.folded); err != nil {
+	b.Queue(db.tables.sql(logSQL), db.log, db.teller.name).QueryRow(func(row pgx.Row) error {
+		var appending Order
+		var base *int64
+		var at int64
+		if err := row.Scan(&g.before, &at, &kinds, &g.folded, &appending, &base, &g.publishes); err != nil {
 			return fmt.Errorf("read the log's row: %w", err)
 		}
+		if err := g.takeOrder(appending, base); err != nil {
+			return err
+		}
+		l.time = max(l.time, at)
 		if g.before < l.head {
 			return fmt.Errorf("the log ends at %d, and has ended at %d before: it was restored under this process, which has to start anew", g.before, l.head)
 		}
@@ -110,6 +120,7 @@ func (g *group) open(ctx context.Context, a *asked) error {
 	for _, check := range a.checks {
 		g.queueMatch(b, check)
 	}
+	g.queuePositions(b, a.events)
 	if err := g.c.SendBatch(ctx, b).Close(); err != nil {
 		return err
 	}

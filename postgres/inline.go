@@ -23,13 +23,15 @@ func (db *DB) ListInline(ctx context.Context) ([]deed.ViewRef, error) { return d
 
 // FoldInline has fold called with the records of every group. See deed.InlineStore.
 func (db *DB) FoldInline(ctx context.Context, view deed.ViewRef, fold deed.InlineFold) error {
-	return db.writer.do(ctx, &foldInline{view, fold}, 0)
+	return db.write(ctx, &foldInline{view, fold}, 0)
 }
 
 type foldInline struct {
 	view deed.ViewRef
 	fold deed.InlineFold
 }
+
+func (t *foldInline) shares() bool { return true }
 
 func (t *foldInline) ask(a *asked) { a.must = true }
 
@@ -163,6 +165,9 @@ func (t *inlineTx) ViewParkedRecords(ctx context.Context, ref deed.ViewRef, key 
 // CommitView stores rows and checkpoint; they are there when the group is.
 func (t *inlineTx) CommitView(ctx context.Context, c deed.ViewCommit) error {
 	own, err := ownViewCommit(c)
+	if err == nil && len(own.Statements) > 0 {
+		err = errInlineStatements()
+	}
 	if err != nil {
 		return err
 	}

@@ -55,21 +55,56 @@ func (r *reading) fill(ctx context.Context, c *pgxpool.Conn) error {
 		}
 		return r.collect(ctx, c, &got)
 	}
-	head := deed.Position(0)
-	sql, args := r.statement(math.MaxInt64)
+	var ends endsOfLog
+	until := deed.Position(math.MaxInt64)
+	if r.q.Backward {
+		until = r.page.until
+	}
+	sql, args := r.statement(until)
+	known := deed.Position(r.db.head.Load()) // before the page is read
 	b := &pgx.Batch{}
-	b.Queue(r.db.tables.sql(headSQL), r.db.log).QueryRow(func(row pgx.Row) error { return row.Scan(&head) })
+	b.Queue(r.db.tables.sql(headSQL), r.db.log).QueryRow(ends.scan)
 	b.Queue(r.db.tables.fill(sql), args...).Query(func(rows pgx.Rows) error { return got.scan(rows, r.db.kinds.Load()) })
 	if err := c.SendBatch(ctx, b).Close(); err != nil {
 		return err
 	}
-	r.fresh = false
-	r.upTo(head)
-	r.db.advance(head)
+	r.db.saw(ends)
+	if ends.parallel && !r.db.options.ReadOnly { // a crash may have taken the last moves of the head
+		ends.head = max(ends.head, known)
+	}
+	hidden, err := r.hides(ctx, c, ends, &got)
+	if err != nil || hidden {
+		return err
+	}
+	r.fresh, r.head = false, ends.head
+	if r.q.Backward {
+		return r.collect(ctx, c, &got)
+	}
+	r.upTo(ends.head)
 	if r.page.passed >= r.page.until {
 		return nil
 	}
 	return r.collect(ctx, c, &got)
+}
+
+// hides tells whether something that is selected, and was acknowledged before the read began, may not be read yet. Then the page is read
+// again once it may.
+func (r *reading) hides(ctx context.Context, c *pgxpool.Conn, ends endsOfLog, got *scanned) (bool, error) {
+	if r.q.Follow || r.awaits > 0 || !r.db.isHidden(ends) {
+		return false, nil
+	}
+	if err := got.named(ctx, r.db, c); err != nil {
+		return false, err
+	}
+	hides := !r.q.Backward && (len(got.records) >= r.page.limit || got.bytes >= pageBytes) // or further on
+	for i := range got.records {
+		record := &got.records[i]
+		hides = hides || record.Position > ends.head && record.Position <= ends.stored && r.q.Selects(*record)
+	}
+	if hides {
+		r.awaits = ends.stored
+	}
+	return hides, nil
 }
 
 func (r *reading) pageSQL(ctx context.Context, c *pgxpool.Conn, until deed.Position, got *scanned) error {
@@ -108,23 +143,28 @@ func (s *scanned) scan(rows pgx.Rows, kinds *kindSet) error {
 	return rows.Err()
 }
 
-// name gives the records the kinds that were not known.
-func (s *scanned) name(kinds *kindSet) {
+// named gives the records the kinds that were not known.
+func (s *scanned) named(ctx context.Context, db *DB, q querier) error {
+	if len(s.unknown) == 0 {
+		return nil
+	}
+	kinds, err := db.moreKinds(ctx, q)
+	if err != nil {
+		return err
+	}
 	for i, number := range s.unknown {
 		if kinds.has(number) {
 			is(&s.records[i], &kinds.list[number-1])
 		}
 	}
+	s.unknown = nil
+	return nil
 }
 
 // collect takes what q selects of what was read. If there is no more, all is passed.
 func (r *reading) collect(ctx context.Context, c *pgxpool.Conn, got *scanned) error {
-	if len(got.unknown) > 0 {
-		kinds, err := r.db.moreKinds(ctx, c)
-		if err != nil {
-			return err
-		}
-		got.name(kinds)
+	if err := got.named(ctx, r.db, c); err != nil {
+		return err
 	}
 	p := &r.page
 	more := len(got.records) >= p.limit || got.bytes >= pageBytes
@@ -135,6 +175,9 @@ func (r *reading) collect(ctx context.Context, c *pgxpool.Conn, got *scanned) er
 			break
 		}
 		p.passed, p.version = record.Position, record.Version
+		if record.Position > r.head && r.q.Backward {
+			continue
+		}
 		if r.q.Selects(*record) {
 			p.take(*record)
 		}

@@ -184,7 +184,7 @@ func keep(b []byte) []byte {
 }
 
 func (db *DB) commitPart(ctx context.Context, c *pgx.Conn, b *pgx.Batch, t deed.PartCommit) error {
-	row, found, err := db.readPart(ctx, c, t.Part)
+	row, found, err := db.readPart(ctx, db.under(t.Lease, c), t.Part)
 	switch {
 	case err != nil:
 		return err

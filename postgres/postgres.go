@@ -1,10 +1,10 @@
 // Package postgres is deed's server engine: a log in a PostgreSQL database (14 or later), with the views beside it, for services
-// that run in many processes. Each process writes; a log's advisory lock lets one at a time.
+// that run in many processes. Each process writes, in the order that the log has: one group at a time, or side by side; see Order.
 //
 // An append that is acknowledged is flushed: synchronous_commit is set in every transaction that stores events. Appends of all
-// goroutines of a process are stored in groups by one writer, which takes the lock, looks up what the group asks, and stores it,
-// in two round trips; in one, where nothing has to be looked up, and in three, where other processes append too. Positions are given under the lock, so they have no gaps, and
-// whoever reads sees them in order.
+// goroutines of a process are stored in groups by one writer, which takes the log's advisory lock, looks up what the group asks, and
+// stores it, in two round trips; in one, where nothing has to be looked up, and in three, where other processes append too. Who reads
+// sees positions in order, and what is acknowledged before.
 package postgres
 
 import (
@@ -38,6 +38,9 @@ type Options struct {
 	Clock deed.Clock
 	// MaxEvent is the size of an event's data in bytes; 0 is 1 MiB, and at most 16 MiB.
 	MaxEvent int
+	// ReadOnly opens a log that is there for reading, with a role that may do no more, or on a standby. What would write gets
+	// deed.ErrReadOnly.
+	ReadOnly bool
 	// Logger gets what an operator should know; nil is silence.
 	Logger *slog.Logger
 }
@@ -90,9 +93,13 @@ type DB struct {
 	clock   deed.Clock
 	tables  tables
 	config  *pgxpool.Config
-	info    deed.LogInfo
-	log     int32 // the log's number in the schema
-	lock    int64
+	// It is as the log's row was when somebody here has seen it last: groups look again, under the lock.
+	parallel atomic.Bool
+	pooled   bool // another transaction may run on another of the server's connections
+	standby  bool // the server is one
+	info     deed.LogInfo
+	log      int32 // the log's number in the schema
+	lock     int64
 
 	closed  chan struct{}
 	stopped context.Context // ends with Close
@@ -100,8 +107,9 @@ type DB struct {
 	close   sync.Once
 	behind  sync.WaitGroup // who looks for news, and who tells them
 
-	head   atomic.Int64 // the last position that is known to be stored
+	head   atomic.Int64 // the last position that is known to be readable
 	kinds  atomic.Pointer[kindSet]
+	marker *marker
 	tail   tail
 	news   news
 	watch  watch
@@ -142,12 +150,13 @@ func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	setUp(config, url)
+	pooled := setUp(config, url)
 	db := &DB{
-		options: options, limits: options.limits(), logger: options.Logger, clock: options.Clock, config: config,
+		options: options, limits: options.limits(), logger: options.Logger, clock: options.Clock, config: config, pooled: pooled,
 		tables: tables{schema: options.Schema}, lock: lockKey(options.Schema, options.Log), closed: make(chan struct{}),
 	}
-	db.watch.kicked, db.teller = make(chan struct{}, 1), teller{name: deed.NewID(), due: make(chan struct{}, 1)}
+	db.watch.kicked, db.teller.name, db.teller.due = make(chan struct{}, 1), deed.NewID(), make(chan struct{}, 1)
+	db.marker = newMarker(db)
 	db.stopped, db.stop = context.WithCancel(context.WithoutCancel(ctx))
 	db.kinds.Store(&kindSet{})
 	startViews(&db.views, db, false)
@@ -158,13 +167,13 @@ func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 	}
 	if err := db.start(ctx); err != nil {
 		_ = db.Close()
-		return nil, fmt.Errorf("open log %s in schema %s: %w", options.Log, options.Schema, err)
+		return nil, fmt.Errorf("open log %s in schema %s: %w", options.Log, options.Schema, explain(err))
 	}
 	return db, nil
 }
 
-// setUp sets what the connections need, unless the URL says it.
-func setUp(config *pgxpool.Config, url string) {
+// setUp sets what the connections need, unless the URL says it, and tells whether they lead to a pooler.
+func setUp(config *pgxpool.Config, url string) (pooled bool) {
 	if !strings.Contains(url, "pool_max_conns") {
 		config.MaxConns = int32(max(8, 2*runtime.GOMAXPROCS(0)))
 	}
@@ -176,6 +185,7 @@ func setUp(config *pgxpool.Config, url string) {
 		c.RuntimeParams["application_name"] = "deed"
 	}
 	c.OnNotice = noticed
+	return setUpPooled(c)
 }
 
 // start makes what is missing, reads how the log stands, and begins to work.
@@ -186,12 +196,17 @@ func (db *DB) start(ctx context.Context) error {
 	if err := db.findLog(ctx); err != nil {
 		return err
 	}
-	db.ledger = newLedger(db)
-	db.writer = newWriter(db)
-	go db.writer.run()
-	db.behind.Go(db.listen)
+	if !db.options.ReadOnly {
+		db.ledger = newLedger(db)
+		db.writer = newWriter(db)
+		go db.writer.run()
+		db.behind.Go(db.tell)
+		db.behind.Go(db.marker.run)
+	}
+	if !db.pooled && !db.standby { // LISTEN is of a connection, not of a transaction, and not possible on a standby
+		db.behind.Go(db.listen)
+	}
 	db.behind.Go(db.look)
-	db.behind.Go(db.tell)
 	return nil
 }
 
@@ -218,22 +233,6 @@ func (db *DB) Info() deed.LogInfo { return db.info }
 
 // Clock is what recorded times are taken from.
 func (db *DB) Clock() deed.Clock { return db.clock }
-
-// Head is the last position given out; 0 in an empty log.
-func (db *DB) Head(ctx context.Context) (head deed.Position, err error) {
-	err = db.read(ctx, func(c *pgxpool.Conn) error {
-		head, err = db.readHead(ctx, c)
-		return err
-	})
-	return head, err
-}
-
-func (db *DB) readHead(ctx context.Context, q querier) (head deed.Position, err error) {
-	err = q.QueryRow(ctx, db.tables.sql(headSQL), db.log).Scan(&head)
-	return head, err
-}
-
-const headSQL = "SELECT head FROM @logs WHERE log = $1"
 
 // usable returns why nothing can be done any more: closed, or the caller's context has ended.
 func (db *DB) usable(ctx context.Context) error {
@@ -281,5 +280,5 @@ func (db *DB) said(ctx context.Context, err error) error {
 	if ended := db.usable(ctx); ended != nil {
 		return ended
 	}
-	return err
+	return explain(err)
 }

@@ -19,6 +19,8 @@ const (
 
 // task is one caller's work, done inside the transaction of a group.
 type task interface {
+	// shares tells whether the log's lock may be shared with those of other processes who do too.
+	shares() bool
 	// ask says what has to be looked up once the lock is held.
 	ask(a *asked)
 	// apply does the work on what is to be stored of the group. A refusal is the caller's own answer and has left nothing

@@ -42,6 +42,8 @@ type reading struct {
 	pages int
 
 	fresh  bool          // where the log ends is to be read with the next page
+	head   deed.Position // where it ended then
+	awaits deed.Position // until this may be read, the first page is not
 	marked deed.Position // Marks: the position last yielded, of a record or a mark
 	owed   bool          // Marks: the last mark at the end was not yielded yet
 }
@@ -112,7 +114,6 @@ func (r *reading) upTo(head deed.Position) {
 
 // backward reads from the log's end down. What is appended meanwhile is above what was read already.
 func (r *reading) backward(ctx context.Context) error {
-	r.fresh = false
 	if r.q.Before == 0 {
 		r.q.Before = math.MaxInt64
 	}
@@ -144,6 +145,10 @@ func (r *reading) next(ctx context.Context) error {
 	if !shared {
 		if err := r.db.read(ctx, func(c *pgxpool.Conn) error { return r.fill(ctx, c) }); err != nil {
 			return err
+		}
+		if r.fresh {
+			r.pages--
+			return r.db.untilShown(ctx, r.awaits)
 		}
 	}
 	for i := range r.page.records {

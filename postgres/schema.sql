@@ -13,12 +13,20 @@ CREATE TABLE @logs (
 	id          text COLLATE "C" NOT NULL, -- made once, random
 	incarnation bigint NOT NULL,           -- from 1; raised by restore, import and promotion
 	began       bigint NOT NULL,           -- the last position of the incarnation before
-	appending   text   NOT NULL,           -- in which order: serial
-	head        bigint NOT NULL,           -- the last position given out
-	time        bigint NOT NULL,           -- the last one recorded
+	appending   text   NOT NULL,           -- in which order, serial or parallel; what hangs on it follows with the next append
+	head        bigint NOT NULL,           -- the last position that may be read: all up to it is stored, or never will be
+	time        bigint NOT NULL,           -- the last one recorded; parallel: when the head was moved
 	kinds       integer NOT NULL,          -- how many there are
-	created     bigint NOT NULL
+	created     bigint NOT NULL,
+	base        bigint,                    -- parallel: a position is the sequence's next value and this; NULL: the head and one
+	mark        bigint,                    -- the head again where there is a base: who knows of no base cannot move the head
+	publisher   text COLLATE "C",          -- parallel: who moves the head
+	publishing  bigint NOT NULL DEFAULT 0, -- until when, by the server's clock
+	CONSTRAINT logs_mark CHECK ((base IS NULL) = (mark IS NULL) AND (mark IS NULL OR mark = head))
 ) WITH (fillfactor = 20);
+
+-- What positions are made from in logs that are appended to in parallel. A session must not keep values: they are given out in order.
+CREATE SEQUENCE @positions AS bigint CACHE 1;
 
 -- What many events of a log share, under a small number.
 CREATE TABLE @kinds (
@@ -135,6 +143,7 @@ CREATE TABLE @views (
 	name        text COLLATE "C" NOT NULL,
 	version     integer NOT NULL,
 	fields      bytea[] NOT NULL, -- the index fields' names
+	tables      text    NOT NULL DEFAULT '', -- the statements that made its own tables, in JSON; these are named t, the view, and _
 	parked      integer NOT NULL, -- how many keys are parked
 	dropped     bigint  NOT NULL, -- position and key of the last tombstone dropped, in the order of changes
 	dropped_key text COLLATE "C" NOT NULL,
@@ -180,4 +189,31 @@ CREATE TABLE @view_parked (
 	PRIMARY KEY (view, key, position)
 );
 
-INSERT INTO @meta (one, version) VALUES (true, 1);
+-- The processes that share a log, as long as they are heard of.
+CREATE TABLE @nodes (
+	log   integer NOT NULL,
+	until bigint  NOT NULL, -- by the server's clock
+	id    text COLLATE "C" NOT NULL,
+	name  text COLLATE "C" NOT NULL,
+	wants text[]  NOT NULL, -- leases that it could have
+	PRIMARY KEY (log, id)
+) WITH (fillfactor = 50);
+
+-- What one node at a time is to run. Rows stay, for their tokens.
+CREATE TABLE @leases (
+	log   integer NOT NULL,
+	token bigint  NOT NULL, -- when it was taken last, or one more than before
+	part  text COLLATE "C" NOT NULL,
+	node  text COLLATE "C", -- NULL: nobody has it
+	PRIMARY KEY (log, part)
+) WITH (fillfactor = 50);
+
+-- Which version of a view is read.
+CREATE TABLE @view_read (
+	log        integer NOT NULL,
+	version    integer NOT NULL,
+	partitions integer NOT NULL, -- each is a view
+	inline     boolean NOT NULL,
+	name       text COLLATE "C" NOT NULL,
+	PRIMARY KEY (log, inline, name)
+);

@@ -17,9 +17,9 @@ import (
 )
 
 // ownServer starts a server that a test may do anything to.
-func ownServer(t *testing.T) *cluster.Cluster {
+func ownServer(t *testing.T, settings ...string) *cluster.Cluster {
 	t.Helper()
-	c, err := cluster.Start()
+	c, err := cluster.Start(settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,9 +78,25 @@ func (w *restartedWriter) run(ctx context.Context, db *postgres.DB, stream deed.
 
 func TestNothingAcknowledgedIsLostWhenTheServerRestartsUnderLoad(t *testing.T) {
 	t.Parallel()
+	for _, order := range []postgres.Order{postgres.Serial, postgres.Parallel} {
+		t.Run(string(order), func(t *testing.T) {
+			t.Parallel()
+			restartsUnderLoad(t, order)
+		})
+	}
+}
+
+func restartsUnderLoad(t *testing.T, order postgres.Order) {
 	c := ownServer(t)
 	ctx := within(t)
 	handles := []*postgres.DB{openedAt(t, c.URL(), nil), openedAt(t, c.URL(), nil)}
+	if err := handles[0].SetOrder(ctx, order); err != nil {
+		t.Fatal(err)
+	}
+	following, stop := context.WithCancel(ctx)
+	defer stop()
+	followed := make(chan []deed.Record, 1)
+	go func() { followed <- followOn(following, handles[1]) }()
 	var w restartedWriter
 	var wg sync.WaitGroup
 	over := make(chan struct{})
@@ -127,6 +143,32 @@ func TestNothingAcknowledgedIsLostWhenTheServerRestartsUnderLoad(t *testing.T) {
 		}
 		seen[r.ID] = true
 	}
+	appended(t, handles[0], write("end-1", 0, "end"))
+	last := <-followed
+	if len(last) != len(log)+1 {
+		t.Errorf("%d events were followed, of %d", len(last), len(log)+1)
+	}
+	for i, r := range last[:min(len(last), len(log))] {
+		if r.ID != log[i].ID || r.Position != log[i].Position {
+			t.Fatalf("%s at %d was followed at place %d, and %s at %d is there", r.ID, r.Position, i, log[i].ID, log[i].Position)
+		}
+	}
+}
+
+// followOn takes records until the last, and begins again behind the last one it has after an error.
+func followOn(ctx context.Context, db *postgres.DB) (seen []deed.Record) {
+	for after := deed.Position(0); ctx.Err() == nil; {
+		for r, err := range db.Read(ctx, deed.Query{Follow: true, After: after}) {
+			if err != nil {
+				break
+			}
+			after = r.Position
+			if seen = append(seen, r); r.ID == "end" {
+				return seen
+			}
+		}
+	}
+	return seen
 }
 
 // A commit that waits for a standby which never answers: the events are on this server's disk, and nobody else can tell.

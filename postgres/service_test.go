@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/deed-es/deed"
@@ -13,14 +14,19 @@ import (
 // make rows.
 func TestAServiceOfTwoProcesses(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []deed.Mode{deed.Async, deed.Inline} {
-		t.Run(mode.String(), func(t *testing.T) {
+	for name, mode := range map[string]deed.Mode{"async": deed.Async, "inline": deed.Inline, "async in parallel": deed.Async, "inline in parallel": deed.Inline} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			clock := newHandClock()
 			o := &postgres.Options{Schema: fresh(t), Clock: clock}
 			summaries := cart.Summaries
 			summaries.Mode = mode
 			front := opened(t, o)
+			if strings.HasSuffix(name, "parallel") {
+				if err := front.SetOrder(t.Context(), postgres.Parallel); err != nil {
+					t.Fatal(err)
+				}
+			}
 			shoppingIn(t, front, opened(t, o), summaries)
 			clock.move(2 * cart.Patience)
 			after := opened(t, o)

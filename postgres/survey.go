@@ -49,7 +49,8 @@ func scanKind(row pgx.Row) (k deed.KindCount, err error) {
 // countDays counts the events of the last days by category. Times never go back from a record to the next, so where a day begins is
 // found by halving.
 func (db *DB) countDays(ctx context.Context, q querier, days int) (counts []deed.DayCount, err error) {
-	last, err := db.readHead(ctx, q)
+	ends, err := db.readEnds(ctx, q)
+	last := ends.head
 	if err != nil || last == 0 {
 		return nil, err
 	}

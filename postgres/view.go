@@ -17,6 +17,7 @@ type views struct {
 	db      *DB
 	inline  bool
 	waiting waiting
+	asked   tableSQL
 }
 
 func startViews(s *views, db *DB, inline bool) {
@@ -37,6 +38,7 @@ type storedView struct {
 	inline     bool
 	ref        deed.ViewRef
 	fields     []string
+	tables     string            // the statements that made its tables, in JSON
 	parked     int               // keys
 	dropped    deed.ChangeCursor // of the last tombstone dropped; zero: none
 	checkpoint deed.Checkpoint
@@ -44,11 +46,11 @@ type storedView struct {
 	changed    bool          // by the transaction under way
 }
 
-const viewColumns = "view, inline, name, version, fields, parked, dropped, dropped_key, " + markColumns
+const viewColumns = "view, inline, name, version, fields, tables, parked, dropped, dropped_key, " + markColumns
 
 func (v *storedView) scan(row pgx.Row, more ...any) error {
 	var fields [][]byte
-	to := []any{&v.id, &v.inline, &v.ref.Name, &v.ref.Version, &fields, &v.parked, &v.dropped.Position, &v.dropped.Key}
+	to := []any{&v.id, &v.inline, &v.ref.Name, &v.ref.Version, &fields, &v.tables, &v.parked, &v.dropped.Position, &v.dropped.Key}
 	err := row.Scan(append(append(to, markFields(&v.checkpoint)...), more...)...)
 	v.position = v.checkpoint.Position
 	v.fields = v.fields[:0]
@@ -101,8 +103,8 @@ func (s *views) OpenView(ctx context.Context, spec deed.ViewSpec) (deed.Checkpoi
 	if spec.Name == "" || deed.ValidID(spec.Name) != nil {
 		return deed.Checkpoint{}, &deed.InvalidError{Field: "name", Reason: "a view needs a name that is a valid id"}
 	}
-	if len(spec.Tables) > 0 {
-		return deed.Checkpoint{}, &deed.InvalidError{Field: "tables", Reason: "this engine keeps rows, and no tables of a projection's own"}
+	if s.inline && len(spec.Tables) > 0 {
+		return deed.Checkpoint{}, &deed.InvalidError{Field: "tables", Reason: "a view that is folded with the log keeps rows, and no tables of its own"}
 	}
 	for i, field := range spec.Index {
 		if field == "" || slices.Contains(spec.Index[:i], field) {
@@ -111,8 +113,8 @@ func (s *views) OpenView(ctx context.Context, spec deed.ViewSpec) (deed.Checkpoi
 	}
 	spec.Index = slices.Clone(spec.Index)
 	found := make(chan deed.Checkpoint, 8)
-	err := s.change(ctx, spec.ViewRef, func(ctx context.Context, c *pgx.Conn, b *pgx.Batch) (deed.Position, error) {
-		at, err := s.open(ctx, c, b, &spec)
+	err := s.change(ctx, spec.ViewRef, func(ctx context.Context, c *pgx.Conn, _ *pgx.Batch) (deed.Position, error) {
+		at, err := s.open(ctx, c, &spec)
 		select {
 		case <-found:
 		default:
@@ -126,13 +128,17 @@ func (s *views) OpenView(ctx context.Context, spec deed.ViewSpec) (deed.Checkpoi
 	return <-found, nil
 }
 
-func (s *views) open(ctx context.Context, c *pgx.Conn, b *pgx.Batch, spec *deed.ViewSpec) (deed.Checkpoint, error) {
+func (s *views) open(ctx context.Context, c *pgx.Conn, spec *deed.ViewSpec) (deed.Checkpoint, error) {
+	tables, err := tablesText(spec.Tables)
+	if err != nil {
+		return deed.Checkpoint{}, err
+	}
 	for {
 		v, err := s.find(ctx, c, findViewSQL+" FOR UPDATE", spec.ViewRef)
 		if err != nil {
 			return deed.Checkpoint{}, err
 		}
-		if v != nil && slices.Equal(v.fields, spec.Index) {
+		if v != nil && slices.Equal(v.fields, spec.Index) && v.tables == tables {
 			return v.checkpoint, nil
 		}
 		if v != nil {
@@ -140,19 +146,33 @@ func (s *views) open(ctx context.Context, c *pgx.Conn, b *pgx.Batch, spec *deed.
 				return deed.Checkpoint{}, err
 			}
 		}
-		fields := make([][]byte, len(spec.Index))
-		for i, field := range spec.Index {
-			fields[i] = []byte(field)
+		made, err := s.insert(ctx, c, spec, tables)
+		if isNone(err) { // somebody else was first
+			continue
 		}
-		tag, err := c.Exec(ctx, s.db.tables.sql(`INSERT INTO @views (log, inline, name, version, fields, parked, dropped, dropped_key, `+markColumns+`)
-			VALUES ($1, $2, $3, $4, $5, 0, 0, '', '', 0, 0, 0, '') ON CONFLICT DO NOTHING`), s.db.log, s.inline, spec.Name, spec.Version, fields)
-		if err != nil || tag.RowsAffected() == 1 { // else somebody else was first
-			return deed.Checkpoint{}, err
+		if err == nil {
+			err = s.makeTables(ctx, c, made, spec.Tables)
 		}
+		return deed.Checkpoint{}, err
 	}
 }
 
+func (s *views) insert(ctx context.Context, c *pgx.Conn, spec *deed.ViewSpec, tables string) (*storedView, error) {
+	fields := make([][]byte, len(spec.Index))
+	for i, field := range spec.Index {
+		fields[i] = []byte(field)
+	}
+	v := &storedView{tables: tables}
+	err := c.QueryRow(ctx, s.db.tables.sql(`INSERT INTO @views (log, inline, name, version, fields, tables, parked, dropped, dropped_key, `+markColumns+`)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, 0, '', '', 0, 0, 0, '') ON CONFLICT DO NOTHING RETURNING view`),
+		s.db.log, s.inline, spec.Name, spec.Version, fields, tables).Scan(&v.id)
+	return v, err
+}
+
 func (s *views) drop(ctx context.Context, c *pgx.Conn, v *storedView) error {
+	if err := s.dropTables(ctx, c, v); err != nil {
+		return err
+	}
 	b := &pgx.Batch{}
 	for _, table := range []string{"@views", "@view_rows", "@view_values", "@view_parked"} {
 		b.Queue(s.db.tables.sql("DELETE FROM "+table+" WHERE view = $1"), v.id)
@@ -177,22 +197,29 @@ func (s *views) CommitView(ctx context.Context, c deed.ViewCommit) error {
 	if err != nil {
 		return err
 	}
+	if s.inline && len(t.Statements) > 0 {
+		return errInlineStatements()
+	}
 	return s.change(ctx, c.View, func(ctx context.Context, c *pgx.Conn, b *pgx.Batch) (deed.Position, error) {
-		v, err := s.find(ctx, c, findViewSQL+" FOR UPDATE", t.View)
+		v, err := s.find(ctx, s.db.under(t.Lease, c), findViewSQL+" FOR UPDATE", t.View)
 		if err == nil {
 			err = s.db.queueView(b, v, &t)
 		}
+		if err == nil {
+			err = s.execute(ctx, c, v, t.Statements)
+		}
 		return t.Checkpoint.Position, err
 	})
+}
+
+func errInlineStatements() error {
+	return &deed.InvalidError{Field: "statements", Reason: "a view that is folded with the log keeps rows, and no tables of its own"}
 }
 
 // ownViewCommit is c with bytes of its own, if it is valid.
 func ownViewCommit(c deed.ViewCommit) (deed.ViewCommit, error) {
 	if c.Checkpoint.Position < c.From {
 		return c, &deed.InvalidError{Field: "checkpoint", Reason: "a view does not go back"}
-	}
-	if len(c.Statements) > 0 {
-		return c, &deed.InvalidError{Field: "statements", Reason: "this engine keeps rows, and no tables of a projection's own"}
 	}
 	rows := make([]deed.RowChange, len(c.Rows))
 	seen := make(map[string]bool, len(c.Rows))

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -93,8 +94,8 @@ func (db *DB) refresh() error {
 	defer cancel()
 	return db.read(ctx, func(c *pgxpool.Conn) error {
 		b := &pgx.Batch{}
-		var head deed.Position
-		b.Queue(db.tables.sql(headSQL), db.log).QueryRow(func(row pgx.Row) error { return row.Scan(&head) })
+		var ends endsOfLog
+		b.Queue(db.tables.sql(headSQL), db.log).QueryRow(ends.scan)
 		var marks []storedView
 		since := map[bool]uint64{false: db.waiting.since(), true: db.inline.waiting.since()}
 		if db.waiting.some() || db.inline.waiting.some() {
@@ -112,7 +113,7 @@ func (db *DB) refresh() error {
 		if err := c.SendBatch(ctx, b).Close(); err != nil {
 			return err
 		}
-		db.advance(head)
+		db.saw(ends)
 		for i := range marks {
 			m := &marks[i]
 			db.place(m.inline).waiting.found(m.ref, m.position, since[m.inline])
@@ -184,12 +185,12 @@ func (db *DB) listenOnce() error {
 	db.watch.listening.Store(true)
 	for {
 		db.watch.kick()
-		n, err := c.WaitForNotification(db.stopped)
-		for err == nil && n.Payload == db.teller.name {
-			n, err = c.WaitForNotification(db.stopped)
-		}
-		if err != nil {
-			return err
+		for news := false; !news; {
+			n, err := c.WaitForNotification(db.stopped)
+			if err != nil {
+				return err
+			}
+			news = db.heard(n.Payload)
 		}
 	}
 }
@@ -197,18 +198,49 @@ func (db *DB) listenOnce() error {
 // Between two notifications of a process lies so much time at least.
 const tellEvery = 5 * time.Millisecond
 
-// teller tells other processes that there is news, past the transactions that made it: a NOTIFY takes a lock of the whole server
-// until its transaction ends.
+// teller tells other processes that there is news, or asks them to make what is stored readable, past the transactions that made it: a
+// NOTIFY takes a lock of the whole server until its transaction ends.
 type teller struct {
-	name string // of this process, which need not be told
-	due  chan struct{}
+	name        string // of this process, which need not be told
+	due         chan struct{}
+	news, hides atomic.Bool
 }
 
-func (t *teller) tell() {
+func (t *teller) tell() { t.wake(&t.news) }
+func (t *teller) ask()  { t.wake(&t.hides) }
+
+func (t *teller) wake(what *atomic.Bool) {
+	what.Store(true)
 	select {
 	case t.due <- struct{}{}:
 	default:
 	}
+}
+
+// asking stands behind the name of who asks.
+const asking = "+"
+
+// words are what is to be said.
+func (t *teller) words() (words []string) {
+	if t.news.Swap(false) {
+		words = append(words, t.name)
+	}
+	if t.hides.Swap(false) {
+		words = append(words, t.name+asking)
+	}
+	return words
+}
+
+// heard takes in what a process has said, and tells whether it is news.
+func (db *DB) heard(word string) bool {
+	name, asks := strings.CutSuffix(word, asking)
+	switch {
+	case name == db.teller.name:
+		return false
+	case asks && db.marker.mine.Load():
+		db.marker.kick()
+	}
+	return !asks
 }
 
 // tell sends the notifications.
@@ -223,7 +255,7 @@ func (db *DB) tell() {
 		}
 		ctx, cancel := context.WithTimeout(db.stopped, connectTimeout)
 		_ = db.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error { // who is not told will look
-			_, err := c.Exec(ctx, "SELECT pg_notify($1, $2)", db.channel(), db.teller.name)
+			_, err := c.Exec(ctx, "SELECT pg_notify($1, word) FROM unnest($2::text[]) word", db.channel(), db.teller.words())
 			return err
 		})
 		cancel()

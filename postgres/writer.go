@@ -17,13 +17,16 @@ import (
 // flush, and answers each caller.
 type writer struct {
 	*queue
-	db    *DB
-	l     *ledger
-	c     *pgx.Conn // nil: lost, or not opened yet
-	used  time.Time // when c was known to live
-	away  bool      // the last group could not begin
-	ahead bool      // a transaction on c has the lock already
-	ended chan struct{}
+	db       *DB
+	l        *ledger
+	c        *pgx.Conn // nil: lost, or not opened yet
+	used     time.Time // when c was known to live
+	away     bool      // the last group could not begin
+	ahead    bool      // a transaction on c has the lock already
+	folded   bool      // there were inline views when it was looked last
+	parallel bool      // the order in which the group under way is tried
+	loose    bool      // the last group was not the only one under way
+	ended    chan struct{}
 }
 
 func newWriter(db *DB) *writer {
@@ -38,10 +41,12 @@ func (w *writer) run() {
 		if jobs = w.next(jobs); jobs == nil {
 			break
 		}
-		if w.l.crowded && w.lockAhead() {
+		if w.l.crowded && !w.db.parallel.Load() && w.lockAhead() {
 			jobs = w.more(jobs)
 		}
-		w.write(jobs)
+		for _, part := range w.parted(jobs) {
+			w.write(part)
+		}
 		clear(jobs)
 	}
 	w.drop()
@@ -56,7 +61,7 @@ func (w *writer) lockAhead() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
 	b := &pgx.Batch{}
-	queueLock(b, w.db.lock)
+	queueLock(b, w.db.lock, false)
 	if err := w.c.SendBatch(ctx, b).Close(); err != nil {
 		w.undo(ctx)
 		return false
@@ -143,24 +148,7 @@ func answer(jobs []*job, err error) {
 	}
 }
 
-// attempt runs the group's transaction, once more where a connection that had been lost before only showed it now, and once more
-// with a look at the log where it was not as it was supposed to be. With a failure nobody is answered.
-func (w *writer) attempt(jobs []*job) error {
-	had := w.c != nil
-	err := w.once(jobs, true)
-	if errors.Is(err, errGuess) {
-		w.l.alone = false
-		err = w.once(jobs, false)
-	}
-	var before *beginError
-	if errors.As(err, &before) && had && w.c == nil {
-		w.l.forget()
-		err = w.once(jobs, false)
-	}
-	return err
-}
-
-func (w *writer) once(jobs []*job, guess bool) (failure error) {
+func (w *writer) once(jobs []*job, how way) (failure error) {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
 	told, committing := w.db.observe("log", len(jobs)), false
@@ -172,11 +160,14 @@ func (w *writer) once(jobs []*job, guess bool) (failure error) {
 			}
 			w.drop()
 		}
-		if !errors.Is(failure, errGuess) {
+		if !how.isAnotherWay(failure) {
 			w.db.told(told, failure)
 		}
 	}()
-	g, err := w.begin(ctx, jobs, guess)
+	g, err := w.begin(ctx, jobs, how)
+	if how.isAnotherWay(err) {
+		return err
+	}
 	if err != nil {
 		return &beginError{err}
 	}
@@ -208,7 +199,7 @@ func (w *writer) once(jobs []*job, guess bool) (failure error) {
 const livesFor = time.Second
 
 // begin opens a transaction that has the log's lock, on a new connection if there is none; or it only supposes what would be found.
-func (w *writer) begin(ctx context.Context, jobs []*job, guess bool) (*group, error) {
+func (w *writer) begin(ctx context.Context, jobs []*job, how way) (*group, error) {
 	if w.c == nil {
 		c, err := pgx.ConnectConfig(ctx, w.db.config.ConnConfig.Copy())
 		if err != nil {
@@ -216,21 +207,28 @@ func (w *writer) begin(ctx context.Context, jobs []*job, guess bool) (*group, er
 		}
 		w.c = c
 	}
+	if w.parallel || w.loose { // what is remembered may have changed, and at lower positions
+		at := w.l.time
+		w.l.forget()
+		w.l.time = at
+	}
+	w.loose = w.parallel
 	w.l.turn()
 	a := &asked{l: w.l, named: make(map[deed.StreamID]bool, len(jobs))}
 	for _, j := range jobs {
 		j.task.ask(a)
 	}
 	g := &group{
-		l: w.l, c: w.c, old: make(map[deed.StreamID]streamHead, len(jobs)),
+		l: w.l, c: w.c, how: max(how, alone), parallel: w.parallel, old: make(map[deed.StreamID]streamHead, len(jobs)),
 		locked: w.ahead, outcomes: map[string]outcome{}, matches: map[*deed.Check]deed.Position{}, inline: map[deed.ViewRef]*storedView{},
 	}
 	w.ahead = false
-	if guess && !g.locked && w.l.alone && !a.must && time.Since(w.used) < livesFor {
+	if how == guessed && !g.locked && w.l.alone && !a.must && time.Since(w.used) < livesFor {
 		g.suppose(a)
 		return g, nil
 	}
-	if err := g.open(ctx, a); err != nil {
+	err := g.open(ctx, a)
+	if w.folded = g.folded; err != nil {
 		w.undo(ctx)
 		return nil, err
 	}
@@ -249,9 +247,12 @@ func (w *writer) store(ctx context.Context, g *group) error {
 	}
 	b := &pgx.Batch{}
 	if g.guess {
-		queueLock(b, w.db.lock)
+		queueLock(b, w.db.lock, false)
 	}
 	if err := g.queue(b); err != nil {
+		if !g.guess {
+			w.undo(ctx)
+		}
 		return err
 	}
 	if g.folds() {
@@ -271,9 +272,6 @@ func (w *writer) store(ctx context.Context, g *group) error {
 	return w.commit(ctx, g, b)
 }
 
-// errPastLock is a group that is not stored because the log is not where it was when the lock was taken.
-var errPastLock = errors.New("the log was written to past its lock")
-
 // commit stores the group, and finds out whether it is stored.
 func (w *writer) commit(ctx context.Context, g *group, b *pgx.Batch) error {
 	stored, err := commitCounted(ctx, g.c, b)
@@ -282,7 +280,7 @@ func (w *writer) commit(ctx context.Context, g *group, b *pgx.Batch) error {
 		w.drop()
 	case err != nil && g.c.IsClosed():
 		w.c = nil
-	case g.guess && hasCode(err, "55P03"): // the lock
+	case (g.guess || g.how == shared) && hasCode(err, "55P03"): // the lock, or a group of others that stores the same
 		return &beginError{err}
 	case err == nil && b.Len() > 1 && stored == 0:
 		if !g.guess {
@@ -299,7 +297,14 @@ func (w *writer) publish(g *group) {
 	if l.kinds = db.learnKinds(l.kinds); len(g.records)+len(g.commands) > 0 {
 		l.time = g.now
 	}
-	if len(g.records) > 0 {
+	switch {
+	case len(g.records) == 0:
+	case g.how == shared:
+		g.show()
+		return
+	case g.parallel:
+		db.advance(l.head)
+	default:
 		db.tail.add(g.records)
 		db.reach(l.head)
 		db.news.tell(g.records)

@@ -60,6 +60,13 @@ func TestViews(t *testing.T) {
 	})
 }
 
+func TestTables(t *testing.T) {
+	storetest.RunTables(t, func(t *testing.T, dir string) deed.TableStore {
+		t.Helper()
+		return inFile(t, storetest.Config{Dir: dir}).(deed.TableStore)
+	})
+}
+
 func TestInlineViews(t *testing.T) {
 	storetest.RunViews(t, func(t *testing.T, dir string) deed.ViewStore {
 		t.Helper()

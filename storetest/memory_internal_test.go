@@ -22,7 +22,9 @@ type disk struct {
 	mu     sync.Mutex
 	model  *model
 	parts  partModel
+	leases leaseModel
 	inline *memoryViews
+	beside *memoryViews
 	news   chan struct{} // closed with each append
 	number string
 }
@@ -40,7 +42,10 @@ func (d *disks) open(c Config) *memory {
 	defer d.mu.Unlock()
 	found := d.found[c.Dir]
 	if found == nil {
-		found = &disk{model: newModel(c.Clock, deed.Limits{}), parts: newPartModel(), inline: newMemoryViews(), news: make(chan struct{}), number: c.Dir}
+		found = &disk{
+			model: newModel(c.Clock, deed.Limits{}), parts: newPartModel(), leases: newLeaseModel(), inline: newMemoryViews(), beside: newMemoryViews(),
+			news: make(chan struct{}), number: c.Dir,
+		}
 		d.found[c.Dir] = found
 	}
 	found.model.limits.MaxEvent = c.MaxEvent

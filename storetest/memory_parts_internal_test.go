@@ -96,6 +96,9 @@ func (m *memory) CommitPart(ctx context.Context, c deed.PartCommit) error {
 		return err
 	}
 	defer m.mu.Unlock()
+	if !m.leases.holds(c.Lease) {
+		return deed.ErrFenced
+	}
 	part := m.parts.known[c.Part]
 	if part == nil || part.version != c.Version || part.state.Checkpoint.Position != c.From {
 		return deed.ErrConflict

@@ -25,6 +25,9 @@ func (m *memoryViews) ViewRead(_ context.Context, name string) (deed.ViewVersion
 }
 
 func (m *memoryViews) ReadView(_ context.Context, name string, from, to deed.ViewVersion) error {
+	if name == "" || deed.ValidID(name) != nil {
+		return &deed.InvalidError{Field: "name", Reason: "a view needs a name that is a valid id"}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.read[name] != from {

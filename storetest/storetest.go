@@ -14,6 +14,7 @@
 //	func TestStore(t *testing.T) { storetest.Run(t, open, storetest.Claims{Dense: true, OneClock: true}) }
 //	func TestParts(t *testing.T) { storetest.RunParts(t, open) }
 //	func TestInline(t *testing.T) { storetest.RunInline(t, open) } // if it is a deed.InlineStore
+//	func TestLeases(t *testing.T) { storetest.RunLeases(t, open) } // if it is a deed.LeaseStore
 //	func FuzzStore(f *testing.F) { storetest.Fuzz(f, open) }
 //
 // Each case has a store of its own and runs in parallel with others. Nothing sleeps; what waits is bounded by a minute or
@@ -37,7 +38,7 @@ type Config struct {
 }
 
 // Open opens the store that c names, and fails t if it cannot. What it returns also has Close() error; the suite closes
-// what it has opened, each once, and opens a Dir again only after that.
+// what it has opened, each once, and opens a Dir again only after that; RunLeases has it open twice.
 type Open func(t *testing.T, c Config) deed.Engine
 
 // Claims is what an engine promises beyond the contract. The zero value claims nothing.

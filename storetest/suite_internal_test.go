@@ -15,6 +15,10 @@ func openMemory() Open {
 func TestModel(t *testing.T) {
 	t.Run("store", func(t *testing.T) { Run(t, openMemory(), Claims{Dense: true, OneClock: true, LargeEvents: true}) })
 	t.Run("parts", func(t *testing.T) { RunParts(t, openMemory()) })
+	t.Run("leases", func(t *testing.T) {
+		found := newDisks()
+		RunLeases(t, func(_ *testing.T, c Config) deed.Engine { return found.openShared(c) })
+	})
 	t.Run("inline", func(t *testing.T) { RunInline(t, openMemory()) })
 	views := map[string]*memoryViews{}
 	guard := make(chan struct{}, 1)

@@ -15,7 +15,8 @@ func viewCases() []viewCase {
 	cases = append(cases, listCases()...)
 	cases = append(cases, changeCases()...)
 	cases = append(cases, waitCases()...)
-	return append(cases, viewParkCases()...)
+	cases = append(cases, viewParkCases()...)
+	return append(cases, versionCases()...)
 }
 
 func rowCases() []viewCase {

@@ -150,7 +150,7 @@ func TestTheCommandLine(t *testing.T) {
 		{[]string{"more"}, "more"},
 		{[]string{"-store", "mysql://localhost/shop"}, "no engine"},
 		{[]string{"-views", "views.db"}, "no URL"},
-		{[]string{"-roles", "commands,cooking"}, "roles are"},
+		{[]string{"-data", t.TempDir(), "-roles", "commands,cooking"}, "roles are"},
 		{[]string{"-store", "shop.db"}, "no URL"},
 		{[]string{"-data", t.TempDir(), "-addr", "nowhere"}, "nowhere"},
 		{[]string{"-data", t.TempDir(), "-addr", "0.0.0.0:0"}, "loopback"},

@@ -11,4 +11,6 @@ func unprivileged() (*account, error) { return nil, nil }
 
 func (*account) own(string) error { return nil }
 
+func (*account) name() string { return "" }
+
 func (*account) run(*exec.Cmd) {}

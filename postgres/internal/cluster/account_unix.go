@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
@@ -39,6 +40,14 @@ func (a *account) own(dir string) error {
 		return nil
 	}
 	return os.Chown(dir, int(a.uid), int(a.gid))
+}
+
+// name is the account's, as chown knows it.
+func (a *account) name() string {
+	if a == nil {
+		return strconv.Itoa(os.Geteuid())
+	}
+	return fmt.Sprint(a.uid, ":", a.gid)
 }
 
 // run has a command run by the account.

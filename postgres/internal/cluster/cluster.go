@@ -21,8 +21,11 @@ type Cluster struct {
 	user *account
 }
 
-// Programs returns the directory of PostgreSQL's programs: that of the newest version installed.
+// Programs returns the directory of PostgreSQL's programs: what DEED_TEST_POSTGRES_BIN says, or that of the newest version installed.
 func Programs() (string, error) {
+	if dir := os.Getenv("DEED_TEST_POSTGRES_BIN"); dir != "" {
+		return dir, nil
+	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pg_ctl")
 	for _, other := range []string{"/usr/pgsql-*/bin/pg_ctl", "/opt/homebrew/opt/postgresql*/bin/pg_ctl", "/usr/local/opt/postgresql*/bin/pg_ctl"} {
 		more, _ := filepath.Glob(other)
@@ -96,9 +99,67 @@ func (c *Cluster) URL() string {
 	return "postgres:///?" + q.Encode()
 }
 
+// Account is who runs the server, as chown knows it.
+func (c *Cluster) Account() string { return c.user.name() }
+
 // Restart stops the server, as a machine that goes down does if it is "immediate", and starts it again.
 func (c *Cluster) Restart(mode string) error {
 	return c.control("restart", "-m", mode, "-l", filepath.Join(c.dir, "log"))
+}
+
+// MoveWAL stops the server, puts its write-ahead log into another directory, and starts it again.
+func (c *Cluster) MoveWAL(to string) error {
+	if err := c.control("stop", "-m", "fast"); err != nil {
+		return err
+	}
+	from := filepath.Join(c.data(), "pg_wal")
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		return fmt.Errorf("cp: %w\n%s", err, out)
+	}
+	if err := errors.Join(os.RemoveAll(from), os.Symlink(to, from)); err != nil {
+		return err
+	}
+	return c.control("start", "-l", filepath.Join(c.dir, "log"))
+}
+
+// Log is what the server has said.
+func (c *Cluster) Log() string {
+	said, _ := os.ReadFile(filepath.Join(c.dir, "log"))
+	return string(said)
+}
+
+// Standby starts a server that follows this one, which is stopped for the copy that it begins with.
+func (c *Cluster) Standby() (_ *Cluster, err error) {
+	dir, err := os.MkdirTemp("", "deed-pg")
+	if err != nil {
+		return nil, err
+	}
+	s := &Cluster{dir: dir, bin: c.bin, user: c.user}
+	defer func() {
+		if err != nil {
+			_ = s.Stop()
+		}
+	}()
+	if err := c.user.own(dir); err != nil {
+		return nil, err
+	}
+	if err := c.control("stop", "-m", "fast"); err != nil {
+		return nil, err
+	}
+	out, err := exec.Command("cp", "-a", c.data(), s.data()).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("cp: %w\n%s", err, out)
+	}
+	if err := c.control("start", "-l", filepath.Join(c.dir, "log")); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(s.data(), "standby.signal"), nil, 0o644); err != nil {
+		return nil, err
+	}
+	if err := s.configure([]string{"unix_socket_directories = '" + dir + "'", "primary_conninfo = 'host=" + c.dir + " user=deed'"}); err != nil {
+		return nil, err
+	}
+	return s, s.control("start", "-l", filepath.Join(dir, "log"))
 }
 
 // Stop stops the server and removes all that there was.

@@ -1,0 +1,21 @@
+-- What a program of schema version 1 had stored after doing everything once.
+INSERT INTO @commands (log, id, hash, "time", finished, "position", streams) VALUES (1, 'c', '\x68', 1795316936262619, NULL, 2, '2 order-1');
+INSERT INTO @effects (log, place, "position", due, id, part, key, name, kind, stream, command_type, correlation, causation, trace, command) VALUES (1, 0, 0, -62135596800000000, 'e', 'mailer', 'k', '', 'send', '', '', '', '', '', NULL);
+INSERT INTO @events (log, kind, "position", version, "time", stream, id, tags, metadata, data) VALUES (1, 1, 1, 1, 1795316936262619, 'order-1', 'a', 'email:a', NULL, '\x7b226964223a2261227d');
+INSERT INTO @events (log, kind, "position", version, "time", stream, id, tags, metadata, data) VALUES (1, 1, 2, 2, 1795316936262619, 'order-1', 'b', NULL, NULL, '\x7b226964223a2262227d');
+INSERT INTO @kinds (log, id, category, type, schema, content_type) VALUES (1, 1, 'order', 'noted', 1, 'application/json');
+INSERT INTO @logs (log, name, id, incarnation, began, appending, head, "time", kinds, created) OVERRIDING SYSTEM VALUE VALUES (1, 'main', 'zfwl4wxehqf2is3s6gqfzk4ewh', 1, 0, 'serial', 2, 1795316936262619, 1, 1795316936259073);
+INSERT INTO @parked (log, folded, "position", "time", part, key, error) VALUES (1, false, 1, -62135596800000000, 'mailer', 'k', '\x6e6f');
+INSERT INTO @part_states (log, part, key, "position", data) VALUES (1, 'mailer', 'k', 2, '\x73');
+INSERT INTO @parts (log, name, kind, version, start, live, mark_log, mark_incarnation, "position", last, last_id) VALUES (1, 'mailer', 'process', 1, 0, 0, 'zfwl4wxehqf2is3s6gqfzk4ewh', 1, 2, 0, '');
+INSERT INTO @tags (log, "position", tag) VALUES (1, 1, 'email:a');
+INSERT INTO @view_parked (view, folded, "position", "time", key, error) VALUES (1, false, 1, -62135596800000000, 'k', '\x6e6f');
+INSERT INTO @view_parked (view, folded, "position", "time", key, error) VALUES (2, false, 1, -62135596800000000, 'k', '\x6e6f');
+INSERT INTO @view_rows (view, "position", removed, key, data) VALUES (1, 2, NULL, 'k', '\x7b7d');
+INSERT INTO @view_rows (view, "position", removed, key, data) VALUES (2, 2, NULL, 'k', '\x7b7d');
+INSERT INTO @view_values (view, field, key, value) VALUES (1, 1, 'k', '\x0478');
+INSERT INTO @view_values (view, field, key, value) VALUES (2, 1, 'k', '\x0478');
+INSERT INTO @views (view, log, inline, name, version, fields, parked, dropped, dropped_key, mark_log, mark_incarnation, "position", last, last_id) OVERRIDING SYSTEM VALUE VALUES (1, 1, false, 'notes', 1, '{"\\x66"}', 1, 0, '', 'zfwl4wxehqf2is3s6gqfzk4ewh', 1, 2, 0, '');
+INSERT INTO @views (view, log, inline, name, version, fields, parked, dropped, dropped_key, mark_log, mark_incarnation, "position", last, last_id) OVERRIDING SYSTEM VALUE VALUES (2, 1, true, 'notes', 1, '{"\\x66"}', 1, 0, '', 'zfwl4wxehqf2is3s6gqfzk4ewh', 1, 2, 0, '');
+SELECT setval(pg_get_serial_sequence($$@logs$$, $$log$$), 1);
+SELECT setval(pg_get_serial_sequence($$@views$$, $$view$$), 2);
