@@ -75,13 +75,15 @@ func TestValuesOfTables(t *testing.T) {
 // Tables of others in the database are out of reach, though the role could read and write them.
 func TestStatementsReachNoOtherTables(t *testing.T) {
 	t.Parallel()
-	db := opened(t, &postgres.Options{Schema: fresh(t)})
+	o := &postgres.Options{Schema: fresh(t)}
 	other := fresh(t)
+	opened(t, o)
+	db := openedAt(t, server+"&search_path="+o.Schema+","+other, o) // whatever the role is set to
 	execute(t, server, fmt.Sprintf("CREATE SCHEMA %s; CREATE TABLE %[1]s.t (x int PRIMARY KEY); INSERT INTO %[1]s.t VALUES (1); CREATE VIEW %[1]s.v AS SELECT 1", other))
 	view := tabled(t, db, "mine", `CREATE TABLE {a} (x int)`)
 	for range 2 { // also where it was asked before
-		for _, from := range []string{".t", ".v"} {
-			sql := "SELECT x FROM {a} UNION SELECT 1 FROM " + other + from
+		for _, from := range []string{other + ".t", other + ".v", "t", "v", "events", "views", "t1_a"} {
+			sql := "SELECT x FROM {a} UNION SELECT 1 FROM " + from
 			if _, _, err := db.QueryTables(t.Context(), view, deed.SQL(sql), 0); !errors.As(err, new(*deed.InvalidError)) {
 				t.Errorf("%s: got %v, want *InvalidError", sql, err)
 			}
@@ -190,17 +192,25 @@ func TestWhatIsNoFaultOfAStatement(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- stepped(t, db, view, 0, deed.SQL(`INSERT INTO {a} VALUES (1)`)) }()
-	const cut = `SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE relation = $1::text::regclass AND NOT granted`
-	eventually(t, "a session that waits for the table is cut off", func() bool {
-		var n int
-		return holder.QueryRow(t.Context(), cut, table).Scan(&n) == nil && n == 1
-	})
+	for _, end := range []string{"pg_cancel_backend", "pg_terminate_backend"} {
+		go func() { done <- stepped(t, db, view, 0, deed.SQL(`INSERT INTO {a} VALUES (1)`)) }()
+		sql := "SELECT count(" + end + "(pid)) FROM pg_locks WHERE relation = $1::text::regclass AND NOT granted"
+		eventually(t, "a session that waits for the table is cut off", func() bool {
+			var n int
+			return holder.QueryRow(t.Context(), sql, table).Scan(&n) == nil && n == 1
+		})
+		if end != "pg_cancel_backend" {
+			break
+		}
+		if err := <-done; err == nil || errors.As(err, new(*deed.StatementError)) || errors.As(err, new(*deed.InvalidError)) {
+			t.Errorf("a statement that is cut off: %v", err)
+		}
+	}
 	if _, err := holder.Exec(t.Context(), "COMMIT"); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
-		t.Errorf("cut off and tried again: %v", err)
+		t.Errorf("cut off with its connection, and tried again: %v", err)
 	}
 	if got := selected(t, db, view, `SELECT x FROM {a}`); len(got) != 1 {
 		t.Errorf("it is stored as %v", got)

@@ -17,6 +17,8 @@
 //	func TestLeases(t *testing.T) { storetest.RunLeases(t, open) } // if it is a deed.LeaseStore
 //	func FuzzStore(f *testing.F) { storetest.Fuzz(f, open) }
 //
+// RunViews and RunTables are for its stores of views.
+//
 // Each case has a store of its own and runs in parallel with others. Nothing sleeps; what waits is bounded by a minute or
 // two. With -short and under the race detector the suite does less of the same.
 package storetest

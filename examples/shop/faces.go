@@ -21,7 +21,8 @@ type faces struct {
 	service  *deed.Service
 	ordering *ordering
 	mailbox  *mail.Mailbox // nil where mail goes to a mail server
-	text     *deed.TablesView
+	text     orders.Index
+	views    deed.ViewStore
 }
 
 func (f faces) routes() []gateway.Route {
@@ -241,7 +242,7 @@ func (f faces) mails(c *gateway.Call) error {
 // pages are the routes of the pages for people.
 func (f faces) pages(logger *slog.Logger) []gateway.Route {
 	place := func(c ui.Caller, o ui.Order) (string, deed.Receipt, error) { return f.ordering.place(c, NewOrder(o)) }
-	return ui.Routes(ui.Shop{Service: f.service, Place: place, Text: f.text, Mailbox: f.mailbox, Logger: logger})
+	return ui.Routes(ui.Shop{Service: f.service, Place: place, Text: &ui.Text{Index: f.text, View: f.text.View(f.views)}, Mailbox: f.mailbox, Logger: logger})
 }
 
 // index says what the shop answers to; browsers are led to the pages.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,8 +13,16 @@ import (
 // Orders are found by words of their description and of their customer's name, which is the one that the customer has now; a
 // client finds what it has just placed, and the same after a restart.
 func TestSearch(t *testing.T) {
-	dir := t.TempDir()
-	c, stop := start(t, "-data", dir)
+	t.Run("sqlite", func(t *testing.T) { searched(t, "-data", t.TempDir()) })
+	t.Run("postgres", func(t *testing.T) { searched(t, "-store", newPostgres(t)) })
+	t.Run("views in sqlite", func(t *testing.T) {
+		searched(t, "-store", newPostgres(t), "-views", "sqlite:"+filepath.Join(t.TempDir(), "views.db"))
+	})
+}
+
+func searched(t *testing.T, stores ...string) {
+	t.Helper()
+	c, stop := start(t, stores...)
 	place := func(description, email, first, last string) answer {
 		_, placed := c.order(fmt.Sprintf(`{"description":%q,"quantity":1,"email":%q,"firstName":%q,"lastName":%q}`, description, email, first, last))
 		return placed
@@ -37,6 +46,8 @@ func TestSearch(t *testing.T) {
 		`"for`:          "Ann Lee: Crème brûlée \"[for] two\"",
 		"nobody":        "",
 		"tea OR teapot": "", // words, no query language
+		"\x00 uji\x00":  "Ann Lee: green tea from [Uji]",
+		"-":             "",
 	} {
 		if got := find(placed, q); got != want {
 			t.Errorf("%s: got %q, want %q", q, got, want)
@@ -50,7 +61,7 @@ func TestSearch(t *testing.T) {
 	if got := find(renamed, "poe"); strings.Count(got, "Ann Poe: ") != 2 || find(renamed, "lee") != "" {
 		t.Errorf("renamed: got %q", got)
 	}
-	for path, field := range map[string]string{"/orders/search": "q", "/orders/search?q=%20": "q", "/orders/search?q=x&limit=0": "limit", "/orders/search?q=x&limit=1001": "limit"} {
+	for path, field := range map[string]string{"/orders/search": "q", "/orders/search?q=%20": "q", "/orders/search?q=%00": "q", "/orders/search?q=%00%20%00": "q", "/orders/search?q=x&limit=0": "limit", "/orders/search?q=x&limit=1001": "limit"} {
 		if got := decode[problem](t, c.expect(c.do("GET", path, ""), 400, "bad-query")).Field; got != field {
 			t.Errorf("%s: the field is %q, want %q", path, got, field)
 		}
@@ -58,7 +69,7 @@ func TestSearch(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	c, _ = start(t, "-data", dir)
+	c, _ = start(t, stores...)
 	if got := find(renamed, "uji"); got != "Ann Poe: green tea from [Uji]" {
 		t.Errorf("after a restart: got %q", got)
 	}

@@ -56,10 +56,11 @@ func newShop(s stores, o options, logger *slog.Logger) (*shop, error) {
 	config := deed.Config{
 		Store: s.log, Views: s.views, Logger: logger, Observer: watch, Roles: o.roles, Node: o.node, LeaseTTL: o.leaseTTL,
 	}
+	text := textIn(s.views)
 	service, err := deed.NewService(config,
 		users.Decider, users.View, users.HistoryView, users.Welcoming(o.welcomeDelay),
 		customers.Decider, customers.Addressing, customers.OverviewView, customers.FormView,
-		orders.Decider, orders.Placement, orders.View, orders.RequestView, orders.Text, orders.Confirmation,
+		orders.Decider, orders.Placement, orders.View, orders.RequestView, text, orders.Confirmation,
 		rates.Reactor(source),
 		analysis.Classification, analysis.ClassificationsView, analysis.ReportView,
 		campaigns.Decider, campaigns.Mailing, campaigns.View,
@@ -78,7 +79,7 @@ func newShop(s stores, o options, logger *slog.Logger) (*shop, error) {
 		return nil, err
 	}
 	ordering := newOrdering(service, s.log)
-	own := faces{service, ordering, mailbox, orders.Text.View(s.views)}
+	own := faces{service, ordering, mailbox, text, s.views}
 	if err := gw.Handle(slices.Concat(own.routes(), own.pages(logger), console.Routes(service, &console.Options{Title: "The shop", Home: ui.Home, Logger: logger}), []gateway.Route{index(gw)})...); err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/examples/shop/orders"
@@ -17,25 +16,18 @@ import (
 // maxWords is how many bytes of words can be looked for.
 const maxWords = 400
 
+// Text is an index of what orders say, and where it is read.
+type Text struct {
+	Index orders.Index
+	View  *deed.TablesView
+}
+
 // match is an order that has the words.
 type match struct {
 	id    string
-	place string        // in the index: what was placed later has a higher one
+	place string        // in the index
 	piece template.HTML // of the description, with the words marked
 }
-
-// Marks of the words in a piece of text.
-const (
-	opens  = "\x02"
-	closes = "\x03"
-)
-
-// matching selects the orders that have all of the words, the newest first: those before a place, or those of some ids.
-const (
-	matching = `SELECT id, rowid, snippet({text}, 3, '` + opens + `', '` + closes + `', '…', 24) FROM {text} WHERE {text} MATCH ? `
-	before   = `AND rowid < ? ORDER BY rowid DESC LIMIT ?`
-	amongIDs = `AND id IN (?`
-)
 
 // matchesBefore are the orders with the words that stand before a place in the index; the newest, where place is empty.
 func (s *site) matchesBefore(v *visit, words, place string, limit int) ([]match, error) {
@@ -46,7 +38,8 @@ func (s *site) matchesBefore(v *visit, words, place string, limit int) ([]match,
 			return nil, deed.ErrCursor
 		}
 	}
-	return s.matches(v, matching+before, orders.Words(words), at, limit)
+	asked := orders.Words(words)
+	return s.matches(v, asked, s.Text.Index.Newest(asked, at, limit))
 }
 
 // matchesAmong are those of some orders that have the words, by their ids.
@@ -55,51 +48,35 @@ func (s *site) matchesAmong(v *visit, words string, ids []string) (map[string]ma
 	if len(ids) == 0 {
 		return found, nil
 	}
-	args := []any{orders.Words(words)}
-	for _, id := range ids {
-		args = append(args, id)
-	}
-	all, err := s.matches(v, matching+amongIDs+strings.Repeat(", ?", len(ids)-1)+")", args...)
+	asked := orders.Words(words)
+	all, err := s.matches(v, asked, s.Text.Index.Among(asked, ids))
 	for _, m := range all {
 		found[m.id] = m
 	}
 	return found, err
 }
 
-func (s *site) matches(v *visit, sql string, args ...any) ([]match, error) {
-	rows, err := s.Text.Select(v.Context(), 0, sql, args...)
+func (s *site) matches(v *visit, words []string, q deed.Statement) ([]match, error) {
+	rows, err := s.Text.View.Select(v.Context(), 0, q.SQL, q.Args...)
 	if parked := (*deed.ParkedError)(nil); err != nil && !errors.As(err, &parked) {
 		return nil, err
 	}
 	var all []match
-	for _, row := range rows {
-		id, _ := row[0].(string)
-		place, _ := row[1].(int64)
-		text, _ := row[2].(string)
-		all = append(all, match{id: id, place: strconv.FormatInt(place, 10), piece: marked(text)})
+	for _, o := range s.Text.Index.Rows(rows, words) {
+		all = append(all, match{id: o.ID, place: strconv.FormatInt(o.Place, 10), piece: marked(o.Excerpt)})
 	}
 	return all, nil
 }
 
 // marked shows a piece of text with its marks.
-func marked(text string) template.HTML {
+func marked(excerpt []orders.Piece) template.HTML {
 	var out strings.Builder
-	open := false
-	for text != "" {
-		i := strings.IndexAny(text, opens+closes)
-		if i < 0 {
-			break
+	for _, piece := range excerpt {
+		text := template.HTMLEscapeString(piece.Text)
+		if piece.Marked {
+			text = "<mark>" + text + "</mark>"
 		}
-		out.WriteString(template.HTMLEscapeString(text[:i]))
-		if opening := text[i:i+1] == opens; opening != open { // whoever types such a thing changes nothing
-			out.WriteString(map[bool]string{true: "<mark>", false: "</mark>"}[opening])
-			open = opening
-		}
-		text = text[i+1:]
-	}
-	out.WriteString(template.HTMLEscapeString(text))
-	if open {
-		out.WriteString("</mark>")
+		out.WriteString(text)
 	}
 	return trusted(out.String())
 }
@@ -137,7 +114,7 @@ func (s *site) searching(l *list, c choice) *searching {
 
 // wanted is what a list is searched for; empty: it is not.
 func (s *site) wanted(v *visit, l *list) (string, error) {
-	words := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(v.query.Get("q"), " "), noWord), " ")
+	words := strings.Join(orders.Words(v.query.Get("q")), " ")
 	switch {
 	case !l.searched || words == "":
 		return "", nil
@@ -148,8 +125,6 @@ func (s *site) wanted(v *visit, l *list) (string, error) {
 	}
 	return words, nil
 }
-
-func noWord(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 func badQuery(detail string) error {
 	return &gateway.Problem{Status: http.StatusBadRequest, Code: "bad-query", Detail: detail}

@@ -21,8 +21,8 @@ type Shop struct {
 	Service *deed.Service
 	// Place places an order, and registers the customer if need be.
 	Place func(c Caller, o Order) (id string, receipt deed.Receipt, err error)
-	// Text is the index of what orders say, orders.Text; nil where there is none, and orders cannot be searched.
-	Text *deed.TablesView
+	// Text is the index of what orders say; nil where there is none, and orders cannot be searched.
+	Text *Text
 	// Mailbox is where mail is to be seen; nil where it goes to a mail server.
 	Mailbox *mail.Mailbox
 	// Logger gets what goes wrong behind a page; nil: nothing is logged.
