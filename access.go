@@ -3,6 +3,7 @@ package deed
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -25,22 +26,43 @@ func (v Views) named(name string) (*viewVersions, error) {
 	return view, nil
 }
 
-// read returns what a view's name is read from by who needs a position: of a version that nobody keeps, and that is not so far, the
-// newest, which takes its place.
-func (v Views) read(ctx context.Context, name string, after Position) (rawView, error) {
-	view, err := v.named(name)
-	if err != nil {
-		return rawView{}, err
-	}
+// choose returns what a view's name is read from by who needs a position, and which version is read: of one that nobody keeps, and that
+// is not so far, the newest, which takes its place.
+func (v Views) choose(ctx context.Context, view *viewVersions, after Position) (rawView, ViewVersion, error) {
 	raw, version, err := view.reading(ctx)
 	if err != nil || after <= 0 || v.service.keeps(view, version) {
-		return raw, err
+		return raw, version, err
 	}
 	at, err := raw.store.WaitView(ctx, raw.ref, 0)
 	if at < after {
 		raw = view.known[view.newest]
 	}
-	return raw, err
+	return raw, version, err
+}
+
+// from has f read a view by its name, and once more where that fails while another version comes to be read: the one before may be gone.
+// Who waits for a position looks every now and then what is read by then.
+func (v Views) from(ctx context.Context, name string, after Position, f func(ctx context.Context, raw rawView) error) error {
+	view, err := v.named(name)
+	if err != nil {
+		return err
+	}
+	for {
+		raw, version, err := v.choose(ctx, view, after)
+		if err != nil {
+			return err
+		}
+		reading, stop := ctx, func() {}
+		if after > 0 && !view.single {
+			reading, stop = context.WithTimeout(ctx, versionsEvery)
+		}
+		err = f(reading, raw)
+		late := reading.Err() != nil && errors.Is(err, ErrBehind)
+		stop()
+		if err == nil || ctx.Err() != nil || !late && !view.switched(ctx, version) {
+			return err
+		}
+	}
 }
 
 // Reading is which version of a view is read by its name.
@@ -64,34 +86,36 @@ func (v Views) Reading(ctx context.Context, name string) (Reading, error) {
 
 // Get returns a row and the view's position that it was read at; see View.Get. A missing row is ErrNotFound, with the
 // position. What is parked is said in KeyedRow.Parked, also of a missing row, and is no error.
-func (v Views) Get(ctx context.Context, name, key string, after Position) (KeyedRow[json.RawMessage], Position, error) {
-	view, err := v.read(ctx, name, after)
-	if err != nil {
-		return KeyedRow[json.RawMessage]{}, 0, err
-	}
-	row, position, err := view.get(ctx, key, after)
-	return KeyedRow[json.RawMessage]{Key: row.Key, Position: row.Position, Parked: row.Parked, Row: row.Data}, position, err
+func (v Views) Get(ctx context.Context, name, key string, after Position) (keyed KeyedRow[json.RawMessage], position Position, err error) {
+	err = v.from(ctx, name, after, func(ctx context.Context, raw rawView) error {
+		row, at, err := raw.get(ctx, key, after)
+		keyed, position = KeyedRow[json.RawMessage]{Key: row.Key, Position: row.Position, Parked: row.Parked, Row: row.Data}, at
+		return err
+	})
+	return keyed, position, err
 }
 
-// List returns a page of a view; see View.List. Values of conditions may be text, read as the field's kind.
-func (v Views) List(ctx context.Context, name string, where []Where, page Page, after Position) (Rows[json.RawMessage], error) {
-	view, err := v.read(ctx, name, after)
-	if err != nil {
-		return Rows[json.RawMessage]{}, err
-	}
-	return view.list(ctx, where, page, after)
+// List returns a page of a view; see View.List. Values of conditions may be text, read as the field's kind. ErrCursor, too, where
+// another version of the view is read than the one that the cursor is of.
+func (v Views) List(ctx context.Context, name string, where []Where, page Page, after Position) (rows Rows[json.RawMessage], err error) {
+	err = v.from(ctx, name, after, func(ctx context.Context, raw rawView) error {
+		rows, err = raw.list(ctx, where, page, after)
+		return err
+	})
+	return rows, err
 }
 
-// Position returns the position of a view or tables once it is at or after reach; *BehindError if ctx ends first.
-func (v Views) Position(ctx context.Context, name string, reach Position) (Position, error) {
+// Position returns the position of a view or tables once it is at or after reach; *BehindError if ctx ends first. Where nobody keeps
+// the version that is read, and it is not so far, that of the one which takes its place: who then reads names the position again.
+func (v Views) Position(ctx context.Context, name string, reach Position) (at Position, err error) {
 	if tables, ok := v.service.tables[name]; ok {
 		return tables.store.WaitView(ctx, tables.ref, reach)
 	}
-	view, err := v.read(ctx, name, reach)
-	if err != nil {
-		return 0, err
-	}
-	return view.store.WaitView(ctx, view.ref, reach)
+	err = v.from(ctx, name, reach, func(ctx context.Context, raw rawView) error {
+		at, err = raw.store.WaitView(ctx, raw.ref, reach)
+		return err
+	})
+	return at, err
 }
 
 // Changes yields the rows that changed after a cursor, each as it is when it is read, in the order of (Position, Key), and
@@ -105,7 +129,7 @@ func (v Views) Changes(ctx context.Context, name string, version int, after Chan
 			return
 		}
 		raw, read, err := view.reading(ctx)
-		switched := fmt.Errorf("changes of view %s: not version %d is read: %w", name, version, ErrCursor)
+		switched := fmt.Errorf("changes of view %s: version %d is not the one that is read: %w", name, version, ErrCursor)
 		if err == nil && read.Version != version {
 			err = switched
 		}
@@ -113,10 +137,14 @@ func (v Views) Changes(ctx context.Context, name string, version int, after Chan
 			yield(Change{}, err)
 			return
 		}
-		ctx, stop := view.whileRead(ctx, read)
+		following, stop := view.whileRead(ctx, read)
 		defer stop()
-		for change, err := range raw.changes(ctx, after) {
-			if err != nil && context.Cause(ctx) == errSwitched { //nolint:errorlint // it is the one
+		if view.switched(ctx, read) { // before it was said who follows
+			yield(Change{}, switched)
+			return
+		}
+		for change, err := range raw.changes(following, after) {
+			if err != nil && ctx.Err() == nil && (following.Err() != nil || view.switched(ctx, read)) {
 				err = switched
 			}
 			if !yield(change, err) {
@@ -154,5 +182,9 @@ func (p Processes) Effects(ctx context.Context, part, key string, after *EffectC
 	if err := p.known(part); err != nil {
 		return nil, err
 	}
-	return p.service.engine.Effects(ctx, EffectQuery{Parts: p.service.stored(part), Key: key, After: after, Limit: limit})
+	effects, err := p.service.engine.Effects(ctx, EffectQuery{Parts: p.service.stored(part), Key: key, After: after, Limit: limit})
+	for i := range effects {
+		effects[i].Part = part
+	}
+	return effects, err
 }

@@ -62,6 +62,7 @@ func (x *executor) add(part string) {
 // drop leaves the effects of a part to others.
 func (x *executor) drop(part string) {
 	x.board.update(func() { x.parts = slices.DeleteFunc(x.parts, func(p string) bool { return p == part }) })
+	x.notify() // what is held of it, and when the next one is due, is to be forgotten
 }
 
 // nextIn returns when the next effect of parts falls due.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math"
 	"os"
 	"slices"
 	"sync"
@@ -25,7 +24,10 @@ type fleet struct {
 	mu      sync.Mutex
 	node    string // its id; empty while the service does not run
 	held    map[string]*tenure
+	running map[string]bool // what stands under it has not ended, though it may be lost already
 	last    Fleet
+	heard   time.Time            // when that was asked for
+	shares  map[string]string    // lease → the node that is to have it
 	free    map[string]time.Time // since when nobody has had it
 	changed chan struct{}        // closed and replaced when held changes
 	due     chan struct{}        // to beat at once
@@ -36,8 +38,9 @@ type tenure struct {
 	Lease
 	over    chan struct{} // closed when it is lost, or to be given back
 	ended   bool          // over is closed
-	running bool          // what stands under it has not ended
-	expires *time.Timer   // of the machine's clock
+	left    bool          // another was to have it and did not take it
+	until   time.Time     // by the machine's clock
+	expires *time.Timer
 }
 
 // end is called under the fleet's lock.
@@ -51,8 +54,16 @@ func (t *tenure) end() {
 
 const (
 	defaultLeaseTTL = 5 * time.Second
+	leastLeaseTTL   = 100 * time.Millisecond
 	beatsPerTTL     = 5
 )
+
+// every is how long a node waits between beats.
+func (f *fleet) every() time.Duration { return f.ttl / beatsPerTTL }
+
+// lasts is after how long without a beat that was answered a node leaves off by itself: before others can have its leases, so that
+// what is in hand can end.
+func (f *fleet) lasts() time.Duration { return f.ttl - f.every() }
 
 // nodeName is what people know a process by.
 func nodeName() string {
@@ -91,21 +102,25 @@ func (f *fleet) add(lease string) {
 // run beats until ctx is done; what stands under its leases has ended when leave is called.
 func (f *fleet) run(ctx context.Context) {
 	for failed := 0; ctx.Err() == nil; {
-		wait := f.ttl / beatsPerTTL
+		wait := f.every()
 		err := guard(func() error { return f.beat(ctx) })
 		switch {
 		case err == nil:
 			failed = 0
 		case ctx.Err() == nil:
 			f.logger.Warn("could not say that this node is there, and will try again", "node", f.name, "attempt", failed+1, "error", err)
-			wait = min(wait, jittered(failed, firstRetry, wait))
+			wait = jittered(failed, min(firstRetry, wait), wait/2)
 			failed++
 		}
 		timer := time.NewTimer(wait)
+		due := f.due
+		if err != nil { // however much there is to say
+			due = nil
+		}
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
-		case <-f.due:
+		case <-due:
 		}
 		timer.Stop()
 	}
@@ -115,7 +130,8 @@ func (f *fleet) run(ctx context.Context) {
 func (f *fleet) start() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.node, f.held, f.last, f.free = NewID(), map[string]*tenure{}, Fleet{}, map[string]time.Time{}
+	f.node, f.held, f.running, f.last = NewID(), map[string]*tenure{}, map[string]bool{}, Fleet{}
+	f.shares, f.free = nil, map[string]time.Time{}
 }
 
 // leave gives back what the node has.
@@ -134,14 +150,15 @@ func (f *fleet) leave(ctx context.Context) {
 	}
 }
 
-// beat renews the node's leases, gives back what it is to give and has ended, and takes what it lacks.
+// beat renews the node's leases, gives back what it is to give and has ended, and takes what it lacks. One that is not answered is
+// given up while there is time for another.
 func (f *fleet) beat(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, f.ttl)
+	ctx, cancel := context.WithTimeout(ctx, f.lasts()/2)
 	defer cancel()
 	f.mu.Lock()
 	b := Beat{Node: f.node, Name: f.name, For: f.ttl, Wants: f.wants, Take: f.lacking()}
 	for _, name := range slices.Sorted(maps.Keys(f.held)) {
-		if t := f.held[name]; t.ended && !t.running {
+		if f.held[name].ended && !f.running[name] {
 			b.Give = append(b.Give, name)
 		}
 	}
@@ -154,13 +171,24 @@ func (f *fleet) beat(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.take(now, b, sent)
-	f.share()
+	f.share(b)
+	if slices.ContainsFunc(f.lacking(), func(name string) bool { return !slices.Contains(b.Take, name) }) {
+		f.kick()
+	}
+	close(f.changed)
+	f.changed = make(chan struct{})
+	f.board.update(func() {})
 	return nil
 }
 
 // take makes what the store says the node's own view of the fleet. It is called under the lock, as are those below.
 func (f *fleet) take(now Fleet, b Beat, sent time.Time) {
-	f.last = now
+	if !slices.EqualFunc(now.Nodes, f.last.Nodes, func(a, b Node) bool { return a.ID == b.ID }) {
+		for _, t := range f.held {
+			t.left = false
+		}
+	}
+	f.last, f.heard = now, sent
 	mine, taken := map[string]Lease{}, map[string]bool{}
 	for _, l := range now.Leases {
 		taken[l.Part] = true
@@ -187,26 +215,35 @@ func (f *fleet) take(now Fleet, b Beat, sent time.Time) {
 	for name, lease := range mine {
 		t := f.held[name]
 		if t == nil {
-			t = &tenure{Lease: lease, over: make(chan struct{})}
-			t.expires = time.AfterFunc(time.Until(sent.Add(f.ttl)), func() { f.expire(t) })
+			t = &tenure{Lease: lease, over: make(chan struct{}), left: f.shares[name] != f.node}
+			t.expires = time.AfterFunc(f.ttl, func() { f.expire(t) })
 			f.held[name] = t
-		} else if !t.ended {
-			t.expires.Reset(time.Until(sent.Add(f.ttl)))
+		}
+		if !t.ended {
+			t.until = sent.Add(f.lasts())
+			t.expires.Reset(time.Until(t.until))
 		}
 	}
-	close(f.changed)
-	f.changed = make(chan struct{})
-	f.board.update(func() {})
 }
 
 // expire ends a lease that was not renewed in time.
 func (f *fleet) expire(t *tenure) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !t.ended {
+	if !t.ended && !time.Now().Before(t.until) {
 		f.logger.Warn("a lease was not renewed in time; what stands under it rests", "node", f.name, "part", t.Part)
 		t.end()
 	}
+}
+
+// fenced ends a lease under which the store takes nothing any more.
+func (f *fleet) fenced(l Lease) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if t := f.held[l.Part]; t != nil && t.Token == l.Token {
+		t.end()
+	}
+	f.kick()
 }
 
 // has tells whether what stands under a lease may run.
@@ -215,74 +252,30 @@ func (f *fleet) has(name string) bool {
 	return t != nil && !t.ended
 }
 
-// count is how many of its leases the node may run.
-func (f *fleet) count() (n int) {
-	for name := range f.held {
-		if f.has(name) {
-			n++
-		}
-	}
-	return n
-}
-
-// lacking are the leases that the node is to take: what nobody has, up to its share, and anything that nobody has taken for long.
-func (f *fleet) lacking() []string {
-	var free []string
+// lacking are the leases that the node is to take: those of its share that nobody has, and anything that nobody has taken for long.
+func (f *fleet) lacking() (take []string) {
 	for _, name := range f.wants {
-		if _, unheld := f.free[name]; unheld && f.held[name] == nil {
-			free = append(free, name)
-		}
-	}
-	// Nodes that begin together do not all reach for the same.
-	slices.SortFunc(free, func(a, b string) int { return cmp.Compare(HashID(f.node, a), HashID(f.node, b)) })
-	room := min(max(f.fair()-f.count(), 0), len(free))
-	take := free[:room:room]
-	for _, name := range free[room:] {
-		if time.Since(f.free[name]) > f.ttl {
+		since, free := f.free[name]
+		if free && !f.running[name] && f.held[name] == nil && (f.shares[name] == f.node || time.Since(since) > f.ttl) {
 			take = append(take, name)
 		}
 	}
 	return take
 }
 
-// fair is the node's share of the leases that it could have, rounded up.
-func (f *fleet) fair() int {
-	wanters := map[string]int{}
-	for _, n := range f.last.Nodes {
-		for _, name := range n.Wants {
-			wanters[name]++
-		}
-	}
-	var share float64
-	for _, name := range f.wants {
-		share += 1 / float64(max(wanters[name], 1))
-	}
-	return int(math.Ceil(share - 1e-9))
-}
-
-// share ends what the node has more than one other could have in its stead, half of the difference at a time.
-func (f *fleet) share() {
-	load := map[string]int{}
-	for _, l := range f.last.Leases {
-		load[l.Node]++
-	}
-	var least *Node
-	for i, n := range f.last.Nodes {
-		if n.ID != f.node && (least == nil || load[n.ID] < load[least.ID]) && slices.ContainsFunc(n.Wants, f.has) {
-			least = &f.last.Nodes[i]
-		}
-	}
-	if least == nil {
-		return
-	}
-	give := (f.count() - load[least.ID]) / 2
-	for _, name := range least.Wants {
-		if give > 0 && f.has(name) {
-			t := f.held[name]
+// share finds out who is to have which lease, and ends what is another's.
+func (f *fleet) share(b Beat) {
+	now := f.last
+	now.Leases = slices.DeleteFunc(slices.Clone(now.Leases), func(l HeldLease) bool {
+		return l.Node == f.node && (!f.has(l.Part) || f.held[l.Part].left)
+	})
+	f.shares = now.shares()
+	for name, t := range f.held {
+		if f.shares[name] != f.node && !t.left {
 			t.end()
-			if give--; !t.running {
-				f.kick()
-			}
+		}
+		if t.ended && !f.running[name] && !slices.Contains(b.Give, name) {
+			f.kick()
 		}
 	}
 }
@@ -294,7 +287,7 @@ func (f *fleet) kick() {
 	}
 }
 
-// under runs f whenever the node has a lease, until ctx is done or f ends by itself.
+// under runs what stands under a lease, whenever the node has it, until ctx is done or run fails.
 func (f *fleet) under(ctx context.Context, name string, run func(ctx context.Context, lease Lease) error) error {
 	for {
 		t := f.await(ctx, name)
@@ -312,15 +305,14 @@ func (f *fleet) under(ctx context.Context, name string, run func(ctx context.Con
 			}
 		}()
 		err := run(session, t.Lease)
-		finished := session.Err() == nil
 		end()
 		<-done
 		f.mu.Lock()
-		if t.running = false; t.ended {
+		if delete(f.running, name); t.ended {
 			f.kick()
 		}
 		f.mu.Unlock()
-		if err != nil || finished {
+		if err != nil {
 			return err
 		}
 	}
@@ -333,7 +325,7 @@ func (f *fleet) await(ctx context.Context, name string) *tenure {
 		changed := f.changed
 		if f.has(name) && ctx.Err() == nil {
 			t := f.held[name]
-			t.running = true
+			f.running[name] = true
 			f.mu.Unlock()
 			return t
 		}
@@ -351,7 +343,7 @@ func (f *fleet) holder(name string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, l := range f.last.Leases {
-		if l.Part != name {
+		if l.Part != name || time.Since(f.heard) > f.ttl { // by now it may be another's
 			continue
 		}
 		for _, n := range f.last.Nodes {

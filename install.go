@@ -92,7 +92,7 @@ func (p Projection[V, E]) install(s *Service) error {
 		}
 	case Live:
 	}
-	version, single := ViewVersion{Version: p.ref().Version, Partitions: max(p.Partitions, 1)}, p.Mode.or() != Async
+	version, single := ViewVersion{Version: p.ref().Version, Partitions: p.cut()}, p.Mode.or() != Async
 	if err := s.nameView(p.Name, version, single); err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (p Projection[V, E]) install(s *Service) error {
 		Row:       typeModelFor[V](), Index: slices.Clone(p.Index), Mode: p.Mode,
 	})
 	views := map[Mode]any{Async: s.config.Views, Inline: s.engine, Live: s.log}[p.Mode.or()]
-	for _, part := range partitions(p.Partitions) {
+	for _, part := range partitions(p.cut()) {
 		ref := ViewRef{Name: part.name(p.Name), Version: p.ref().Version}
 		run := &projector[V, E]{
 			projection: p, events: types, part: part, view: rawView{ref: ref, index: index}, log: s.log, info: s.Info(), codec: s.codec(),

@@ -2,6 +2,7 @@ package deed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -30,22 +31,36 @@ func (s *Service) join(ctx context.Context) (leave func()) {
 
 // keepUp keeps a loop going; in a fleet, whenever this node has its lease.
 func (s *Service) keepUp(ctx context.Context, l loop) error {
-	run := func(ctx context.Context, lease Lease) error {
-		l.progress.lease = lease
-		if l.effects != "" {
-			s.executor.add(l.effects)
-			defer s.executor.drop(l.effects)
-		}
-		return l.progress.keep(ctx, l.run)
-	}
 	if l.fleet == nil {
-		return run(ctx, Lease{})
+		return s.keepUnder(ctx, l, Lease{})
 	}
+	run := l.run
 	return l.fleet.under(ctx, l.lease, func(ctx context.Context, lease Lease) error {
+		l.run = func(ctx context.Context) error {
+			err := run(ctx)
+			if errors.Is(err, ErrFenced) {
+				l.fleet.fenced(lease)
+			}
+			return err
+		}
 		l.progress.isHere(true)
-		defer l.progress.isHere(false)
-		return run(ctx, lease)
+		err := s.keepUnder(ctx, l, lease)
+		if err == nil { // also of a task that has done all there is to do: another node would do it again
+			<-ctx.Done()
+		}
+		l.progress.isHere(false)
+		return err
 	})
+}
+
+// keepUnder keeps a loop going, and what it brings about.
+func (s *Service) keepUnder(ctx context.Context, l loop, lease Lease) error {
+	l.progress.lease = lease
+	if l.effects != "" {
+		s.executor.add(l.effects)
+		defer s.executor.drop(l.effects)
+	}
+	return l.progress.keep(ctx, l.run)
 }
 
 // leaseOf is the lease that a version of a part, or of a partition of it, stands under.
@@ -90,26 +105,64 @@ func (s *Service) hearOthers(ctx context.Context) error {
 	return nil
 }
 
-// locate finds out how far those parts are that other nodes run.
+// locate finds out how far those parts are that other nodes run, and whether they have effects that are due.
 func (s *Service) locate(ctx context.Context) error {
 	for _, l := range s.loops {
 		s.board.mu.Lock()
-		away := l.progress.away
+		away, selection := l.progress.away, l.progress.selection
 		s.board.mu.Unlock()
 		if !away || l.stored == nil {
 			continue
 		}
 		position, parked, err := l.stored(ctx)
+		if errors.Is(err, ErrNotFound) { // it is being made anew
+			position, parked, err = 0, 0, nil
+		}
+		if err == nil && len(selection.match) > 0 {
+			position, err = s.unhandled(ctx, position, &selection)
+		}
+		var due []PendingEffect
+		if err == nil && l.effects != "" {
+			due, err = s.engine.Effects(ctx, EffectQuery{Parts: []string{l.effects}, Due: s.clock().Now(), Limit: 1})
+		}
+		if errors.As(err, new(*InvalidError)) { // another node has raised its version: this one's is past
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		s.board.update(func() {
 			if l.progress.away {
-				l.progress.position, l.progress.parked = position, parked
+				l.progress.position, l.progress.parked, l.progress.owes = position, parked, len(due) > 0
+				l.progress.selection = selection
 			}
 		})
 	}
 	return nil
+}
+
+// unhandled is how far a part is that is stored as being at a position: before the first record behind that which concerns it, or at the
+// log's head.
+func (s *Service) unhandled(ctx context.Context, position Position, of *selection) (Position, error) {
+	if position < of.stored { // it has begun anew
+		of.clear = 0
+	}
+	of.stored, of.clear = position, max(of.clear, position)
+	head, err := s.engine.Head(ctx)
+	if err != nil || head <= of.clear {
+		return of.clear, err
+	}
+	for r, err := range s.engine.Read(ctx, Query{Match: of.match, After: of.clear, Before: head + 1}) {
+		if err != nil {
+			return position, err
+		}
+		if of.concerns(ctx, r) {
+			of.clear = r.Position - 1
+			return of.clear, nil
+		}
+	}
+	of.clear = head
+	return head, nil
 }
 
 // holders says of each part that other nodes run which of them does.

@@ -55,6 +55,17 @@ func partitionOf(key string, of int) partition {
 	return partition{of: of}
 }
 
+// standardPartitions is into how many an Async projection is cut that says nothing: tests run those of such projections again, cut.
+var standardPartitions = 1
+
+// cut is into how many partitions the rows are cut.
+func (p Projection[V, E]) cut() int {
+	if p.Partitions == 0 && p.Mode.or() == Async {
+		return standardPartitions
+	}
+	return max(p.Partitions, 1)
+}
+
 func checkPartitions(n int) error {
 	if n < 0 || n > maxPartitions {
 		return fmt.Errorf("Partitions: must be 0 to %d", maxPartitions)

@@ -66,6 +66,16 @@ func (p *partitioned) WaitView(ctx context.Context, view ViewRef, reach Position
 	return least, err
 }
 
+// waitFor waits for the key's partition.
+func (p *partitioned) waitFor(ctx context.Context, view ViewRef, key string, reach Position) error {
+	_, err := p.ViewStore.WaitView(ctx, p.at(view, key), reach)
+	var behind *BehindError
+	if errors.As(err, &behind) {
+		return &BehindError{View: view.Name, Want: reach, Reached: behind.Reached}
+	}
+	return err
+}
+
 // Row reads the key's partition.
 func (p *partitioned) Row(ctx context.Context, view ViewRef, key string) (Row, Position, error) {
 	return p.ViewStore.Row(ctx, p.at(view, key), key)
@@ -131,9 +141,9 @@ func (p *partitioned) sort(rows []Row, q RowQuery) error {
 	return nil
 }
 
-// Changes merges the partitions' changes, as far as all of them have told theirs.
+// Changes merges the partitions' changes, as far as all of them have come: what is behind the last of a page that is full is behind
+// the last of the merged one too.
 func (p *partitioned) Changes(ctx context.Context, view ViewRef, after ChangeCursor, limit int) (all []Row, least Position, err error) {
-	var told ChangeCursor // what is behind it, not all partitions have told; an empty key is behind all rows of the position
 	for i, ref := range p.refs(view) {
 		rows, at, err := p.ViewStore.Changes(ctx, ref, after, limit)
 		if err != nil {
@@ -142,20 +152,11 @@ func (p *partitioned) Changes(ctx context.Context, view ViewRef, after ChangeCur
 		if i == 0 || at < least {
 			least = at
 		}
-		upTo := ChangeCursor{Position: at}
-		if limit > 0 && len(rows) == limit {
-			upTo = ChangeCursor{Position: rows[limit-1].Position, Key: rows[limit-1].Key}
-		}
-		if i == 0 || upTo.before(told) || upTo.Position == told.Position && told.Key == "" {
-			told = upTo
-		}
 		all = append(all, rows...)
 	}
+	all = slices.DeleteFunc(all, func(r Row) bool { return r.Position > least })
 	slices.SortFunc(all, func(a, b Row) int {
 		return cmp.Or(cmp.Compare(a.Position, b.Position), strings.Compare(a.Key, b.Key))
-	})
-	all = slices.DeleteFunc(all, func(r Row) bool {
-		return told.before(ChangeCursor{Position: r.Position, Key: r.Key})
 	})
 	return limited(all, limit), least, nil
 }

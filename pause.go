@@ -32,15 +32,16 @@ func (c Control) Rebuild(ctx context.Context, part string) (Receipt, error) {
 }
 
 // makeAnew takes away the rows of a view that somebody has said, at a position, is to be rebuilt, while its loops rest. In a fleet the node
-// does that which folds them, or whichever was told if there is none.
+// does that which folds them, or whichever was told if there is none, or if they are in the log's own database.
 func (s *Service) makeAnew(ctx context.Context, part string, said Position, told bool) error {
+	if s.inline[part] && !told {
+		return nil
+	}
 	var errs []error
 	for _, l := range s.loops {
 		ours := l.fleet == nil || l.progress.here() || told && l.fleet.holder(l.lease) == ""
-		if l.progress.name == part && l.drop != nil && ours && l.progress.drops(said) {
-			l.progress.bar()
-			errs = append(errs, l.drop(ctx))
-			l.progress.lift()
+		if l.progress.name == part && l.drop != nil && ours {
+			errs = append(errs, l.progress.rebuild(said, func() error { return l.drop(ctx) }))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -100,10 +101,19 @@ func (s *Service) progresses(part string) []*progress {
 	return loops
 }
 
-// takePauses finds out which parts were told to wait, however long that takes.
+// takePauses finds out which parts were told to wait, and from where on rebuilds are to be heeded, however long that takes.
 func (s *Service) takePauses(ctx context.Context) {
 	for attempt := 0; s.engine != nil && ctx.Err() == nil; attempt++ {
-		err := guard(func() error { return s.readPauses(ctx) })
+		err := guard(func() error {
+			head, err := s.engine.Head(ctx)
+			if err != nil {
+				return err
+			}
+			for _, p := range s.board.loops {
+				p.heed(head)
+			}
+			return s.readPauses(ctx)
+		})
 		if err == nil || ctx.Err() != nil {
 			return
 		}

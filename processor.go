@@ -42,6 +42,7 @@ type instance[E Event] struct {
 }
 
 func (p *processor[S, E]) spec(from *Position) PartSpec {
+	p.progress.selects(p.match(), p.concerns)
 	return PartSpec{Name: p.name, Kind: kindProcess, Version: p.process.version(), From: from, Log: p.store.Info()}
 }
 
@@ -60,10 +61,23 @@ func (p *processor[S, E]) fold(ctx context.Context) error {
 		return err
 	}
 	p.progress.begins(p.stored.Position, len(p.keys))
-	match := append(p.process.match(p.events, p.codec), controlMatch(p.codec, p.process.Name))
-	return follow(ctx, p.log, match, p.stored.Position, func(records []Record, to Position) error {
+	return follow(ctx, p.log, p.match(), p.stored.Position, func(records []Record, to Position) error {
 		return p.step(ctx, records, to)
 	})
+}
+
+// concerns tells whether a record is for an instance of the partition, or may be.
+func (p *processor[S, E]) concerns(ctx context.Context, record Record) bool {
+	r, err := p.codec.Decode(ctx, record)
+	if err != nil || isControl(record) {
+		return true
+	}
+	in := p.instance(r)
+	return in.fault != nil || in.key != ""
+}
+
+func (p *processor[S, E]) match() []Match {
+	return append(p.process.match(p.events, p.codec), controlMatch(p.codec, p.process.Name))
 }
 
 // begin takes what is stored for all that is known.

@@ -21,6 +21,7 @@ type progress struct {
 	maxLag    time.Duration
 	partition partition
 	away      bool   // another node of a fleet is to run it, or nobody does
+	owes      bool   // while away: effects of it are due, as far as is known
 	node      string // the name of the node that runs it, in a fleet; empty: none
 	lease     Lease  // under which the loop runs; without a token: none
 	follows   bool   // the log; tasks do not
@@ -32,14 +33,27 @@ type progress struct {
 	waiting   bool // between tries
 	paused    bool
 	said      Position // where it was said whether it is paused
-	dropped   Position // where it was said that it is made anew
-	barred    int      // how many have taken away what it works on, and will put it back
+	barred    bool     // somebody takes away what it works on
 	anew      bool     // it is to begin anew from what is stored
 	interrupt func()   // ends what the loop does now; nil: it does nothing yet
 	stopped   bool
 	attempts  int
 	err       error
 	failed    Record // the record that err is about; zero if none
+
+	selection selection
+
+	dropping sync.Mutex // held by who takes away what it works on
+	dropped  Position   // where it was said that this is to be, the last time; this and heeds are under dropping
+	heeds    bool       // what is said from now on
+}
+
+// selection is what a loop follows whose position is not stored each time: marks alone are stored seldom.
+type selection struct {
+	match    []Match                            // nil: its position is stored each time
+	concerns func(context.Context, Record) bool // whether a record that matches changes anything
+	stored   Position                           // where it was, as stored
+	clear    Position                           // nothing between there and here concerns it
 }
 
 // board is where loops tell how they stand, and where others wait for that to change.
@@ -92,7 +106,7 @@ func unwatched(p *progress) *progress {
 // isHere says whether the loop runs on this node, and not on another of a fleet.
 func (p *progress) isHere(here bool) {
 	p.board.update(func() {
-		if p.away = !here; !here {
+		if p.away, p.owes = !here, !here; !here {
 			p.running, p.waiting, p.stopped, p.err, p.attempts, p.failed = false, false, false, nil, 0, Record{}
 		}
 	})
@@ -102,6 +116,13 @@ func (p *progress) here() bool {
 	p.board.mu.Lock()
 	defer p.board.mu.Unlock()
 	return !p.away
+}
+
+// selects says what the loop follows, where its position is not stored each time.
+func (p *progress) selects(match []Match, concerns func(context.Context, Record) bool) {
+	p.board.mu.Lock()
+	defer p.board.mu.Unlock()
+	p.selection.match, p.selection.concerns = match, concerns
 }
 
 // stop says that the loop cannot go on from a record.
@@ -183,7 +204,7 @@ func (p *progress) keep(ctx context.Context, f func(context.Context) error) erro
 		session, end := context.WithCancel(ctx)
 		p.board.update(func() {
 			p.interrupt, p.anew, p.running = end, false, p.running && !p.anew
-			if p.paused { // since it was asked
+			if p.paused || p.barred { // since it was asked
 				end()
 			}
 		})
@@ -220,7 +241,7 @@ func (p *progress) once(ctx, session context.Context, f func(context.Context) er
 func (p *progress) unpaused(ctx context.Context) bool {
 	for {
 		p.board.mu.Lock()
-		paused, changed := p.paused || p.barred > 0, p.board.changed
+		paused, changed := p.paused || p.barred, p.board.changed
 		p.board.mu.Unlock()
 		if !paused {
 			return ctx.Err() == nil
@@ -247,22 +268,43 @@ func (p *progress) pause(paused bool, said Position) {
 	})
 }
 
-// drops tells whether p has not yet been told of a rebuild that was said at a position.
-func (p *progress) drops(said Position) (first bool) {
-	p.board.update(func() {
-		if first = said > p.dropped; first {
-			p.dropped = said
-		}
-	})
-	return first
+// rebuild has p begin anew once drop has taken away what it works on; not where that was done since it was said at a position.
+func (p *progress) rebuild(said Position, drop func() error) error {
+	p.dropping.Lock() // who is told of it too returns when it is done
+	defer p.dropping.Unlock()
+	if said <= p.dropped {
+		return nil
+	}
+	p.board.update(func() { p.barred = true; p.beginAnew() })
+	err := drop()
+	if err == nil {
+		p.dropped = said
+	}
+	p.board.update(func() { p.barred = false })
+	return err
 }
 
-// bar has p begin anew from what is stored, and not before as many bars are lifted as were put.
-func (p *progress) bar() {
-	p.board.update(func() { p.barred++; p.beginAnew() })
+// heed says that a rebuild up to a position is done, or somebody else's, and that later ones are to be done.
+func (p *progress) heed(from Position) {
+	p.dropping.Lock()
+	defer p.dropping.Unlock()
+	p.heeds, p.dropped = true, max(p.dropped, from)
 }
 
-func (p *progress) lift() { p.board.update(func() { p.barred-- }) }
+// rebuildAt is rebuild where p itself has come to where that was said, before anybody told it. It returns whether p begins anew.
+func (p *progress) rebuildAt(said Position, drop func() error) (anew bool, err error) {
+	p.dropping.Lock()
+	defer p.dropping.Unlock()
+	if !p.heeds || said <= p.dropped {
+		return false, nil
+	}
+	if err := drop(); err != nil {
+		return false, err
+	}
+	p.dropped = said
+	p.board.update(p.beginAnew)
+	return true, nil
+}
 
 // beginAnew is called under the board's lock.
 func (p *progress) beginAnew() {
@@ -297,7 +339,7 @@ func (p *progress) backOff(ctx context.Context, err error, failed Record) bool {
 // settled tells whether p has nothing to do in a log that ends at head. It is called under the board's lock.
 func (p *progress) settled(head Position) bool {
 	if p.away && p.position >= head {
-		return true
+		return !p.owes
 	}
 	return !p.follows || p.stopped || p.paused || p.waiting || p.running && !p.anew && p.position >= head
 }

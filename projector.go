@@ -86,7 +86,9 @@ func (p *projector[V, E]) open(ctx context.Context) (Checkpoint, error) {
 }
 
 func (p *projector[V, E]) match() []Match {
-	return []Match{{Types: p.events.names}, controlMatch(p.codec, p.projection.Name)}
+	said := controlMatch(p.codec, p.projection.Name)
+	said.Types = append(said.Types, typeRebuilt)
+	return []Match{{Types: p.events.names}, said}
 }
 
 // begin takes what is stored for all that is known.

@@ -1,10 +1,16 @@
 package deed
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // controlled does what somebody has said about a parked key, at the position of what was said: who follows the view's changes
 // sees the row change there.
 func (p *projector[V, E]) controlled(ctx context.Context, record Record) error {
+	if record.Type == typeRebuilt {
+		return p.rebuilt(ctx, record)
+	}
 	c, err := decodeControl(ctx, p.codec, record)
 	if err != nil {
 		return err
@@ -21,6 +27,21 @@ func (p *projector[V, E]) controlled(ctx context.Context, record Record) error {
 		})
 		if err != nil {
 			return err
+		}
+	}
+	return p.commit(ctx, []Record{record}, record.Position)
+}
+
+// rebuilt sees to it that a view does not get past where somebody has said that it is to be made anew, unless that is done: in a
+// fleet, who is told may run it no more, and who runs it by now was told before it did.
+func (p *projector[V, E]) rebuilt(ctx context.Context, record Record) error {
+	if p.projection.Mode.or() == Async {
+		anew, err := p.progress.rebuildAt(record.Position, func() error { return p.view.store.DropView(ctx, p.view.ref) })
+		if err != nil {
+			return err
+		}
+		if anew {
+			return errors.New("the view is made anew")
 		}
 	}
 	return p.commit(ctx, []Record{record}, record.Position)
@@ -108,7 +129,7 @@ func (p *projector[V, E]) retargets(ctx context.Context, key string, r routed[E]
 func inSteps(records []Record, to Position, several func([]Record, Position) error, controlled func(Record) error) error {
 	from := 0
 	for i, r := range records {
-		if !isControl(r) {
+		if !isControl(r) && r.Type != typeRebuilt {
 			continue
 		}
 		if from < i {

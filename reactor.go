@@ -63,7 +63,12 @@ type reacting[E Event] struct {
 }
 
 func (p *reacting[E]) spec(from *Position) PartSpec {
+	p.progress.selects(p.match(), func(_ context.Context, r Record) bool { return isControl(r) || p.part.has(string(r.Stream)) })
 	return PartSpec{Name: p.name, Kind: kindReactor, Version: 1, From: from, Log: p.store.Info()}
+}
+
+func (p *reacting[E]) match() []Match {
+	return []Match{{Types: p.events.names}, controlMatch(p.codec, p.reactor.Name)}
 }
 
 // follow runs until ctx is done or something fails.
@@ -84,8 +89,7 @@ func (p *reacting[E]) follow(ctx context.Context) error {
 		return err
 	}
 	p.progress.begins(p.stored.Position, len(p.keys))
-	match := []Match{{Types: p.events.names}, controlMatch(p.codec, p.reactor.Name)}
-	return follow(ctx, p.log, match, p.stored.Position, func(records []Record, to Position) error {
+	return follow(ctx, p.log, p.match(), p.stored.Position, func(records []Record, to Position) error {
 		for _, r := range records {
 			if err := p.handle(ctx, r); err != nil {
 				return err

@@ -122,8 +122,14 @@ func NewService(cfg Config, parts ...Part) (*Service, error) {
 	if s.log == nil {
 		return nil, errors.New("new service: Config needs a Store, or a Log to read")
 	}
-	if cfg.Keep < 0 || cfg.LeaseTTL < 0 {
-		return nil, errors.New("new service: Config.Keep or Config.LeaseTTL is negative")
+	if cfg.Keep < 0 {
+		return nil, errors.New("new service: Config.Keep is negative")
+	}
+	if cfg.LeaseTTL != 0 && cfg.LeaseTTL < leastLeaseTTL {
+		return nil, fmt.Errorf("new service: Config.LeaseTTL is %v; it must be at least %v", cfg.LeaseTTL, leastLeaseTTL)
+	}
+	if cfg.Node != "" && ValidID(cfg.Node) != nil {
+		return nil, invalid("Config.Node", "must be a valid id: without a slash, and at most 255 bytes")
 	}
 	if err := validRoles(cfg.Roles); err != nil {
 		return nil, fmt.Errorf("new service: %w", err)
@@ -151,7 +157,11 @@ func NewService(cfg Config, parts ...Part) (*Service, error) {
 	if len(slices.DeleteFunc(errs, func(err error) bool { return err == nil })) == 0 {
 		errs = append(errs, s.adoptInline(context.Background()))
 		for _, open := range s.openings {
-			errs = append(errs, open(context.Background()))
+			err := open(context.Background())
+			errs = append(errs, err)
+			if err != nil { // what comes after may be of the same part, and is not to be fixed as it must not be
+				break
+			}
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -216,7 +216,7 @@ func TestServiceOnAPlainStore(t *testing.T) {
 		must(t, err)
 		want(t, "row", row, line{"ann", 5, 1})
 		part = s.part("lines")
-		want(t, "part", part, deed.PartStatus{Name: "lines", Kind: "projection", Version: 1, State: deed.StateLive, Position: 2, Ready: true})
+		want(t, "part", part, deed.PartStatus{Name: "lines", Kind: "projection", Version: 1, State: deed.StateLive, Position: 2, Ready: true, Read: true})
 	})
 	t.Run("settles what its commands bring about", func(t *testing.T) {
 		s := startService(t, db, serve(db))

@@ -204,13 +204,13 @@ func TestStatus(t *testing.T) {
 		clock.Advance(time.Minute)
 		status, err := service.Status(bounded(t))
 		must(t, err)
-		off := deed.PartStatus{Name: "lines", Kind: "projection", Version: 1, State: deed.StateOff, Lag: 1, Behind: time.Minute}
+		off := deed.PartStatus{Name: "lines", Kind: "projection", Version: 1, State: deed.StateOff, Lag: 1, Behind: time.Minute, Read: true}
 		want(t, "part", status.Parts, []deed.PartStatus{off})
 		want(t, "head", status.Head, 1)
 		want(t, "log", status.Log, db.Info())
 		s := startService(t, db, service)
 		s.settle()
-		want(t, "part", s.part("lines"), deed.PartStatus{Name: "lines", Kind: "projection", Version: 1, State: deed.StateLive, Position: 1, Ready: true})
+		want(t, "part", s.part("lines"), deed.PartStatus{Name: "lines", Kind: "projection", Version: 1, State: deed.StateLive, Position: 1, Ready: true, Read: true})
 		s.stop()
 		want(t, "state", s.part("lines").State, deed.StateOff)
 	})

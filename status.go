@@ -23,9 +23,12 @@ type PartStatus struct {
 	Position Position
 	Lag      Position      // positions between it and the head
 	Behind   time.Duration // how long ago the oldest event that it has not handled was recorded; 0 if there is none
-	Ready    bool          // neither stopped, paused nor off and, for projections and tables, at most MaxLag behind
-	Parked   int           // keys that are held back, see Control.Parked
-	Node     string        // what people know the node by that runs it, in a fleet; of several partitions, that of the first
+	// Ready: neither stopped, paused nor off and, for projections and tables, at most MaxLag behind. A version of a view that is not
+	// read is ready as long as the one that is read is kept up to date.
+	Ready  bool
+	Read   bool   // of projections and tables: this version is the one that is read by the name
+	Parked int    // keys that are held back, see Control.Parked
+	Node   string // what people know the node by that runs it, in a fleet; of several partitions, that of the first
 	// Partitions are how the parts of it are doing that its keys are cut into; empty where there is one. Position is then the least of
 	// theirs, and State the one that asks most for somebody to look.
 	Partitions []PartitionStatus
@@ -124,8 +127,23 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 			limit = defaultMaxLag
 		}
 		part.Ready = part.ready(limit)
+		if err := guard(func() error { return s.setRead(ctx, part) }); err != nil {
+			return Status{}, err
+		}
 	}
 	return status, nil
+}
+
+// setRead says whether a version of a view is read, and whether somebody waits for it if not.
+func (s *Service) setRead(ctx context.Context, part *PartStatus) error {
+	v, isView := s.views[part.Name]
+	if part.Read = part.Kind == kindTables; !isView {
+		return nil
+	}
+	_, read, err := v.reading(ctx)
+	part.Read = read == ViewVersion{Version: part.Version, Partitions: max(len(part.Partitions), 1)}
+	part.Ready = part.Ready || err == nil && !part.Read && s.keeps(v, read)
+	return err
 }
 
 // status is called under the board's lock.

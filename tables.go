@@ -282,7 +282,7 @@ func checkArgs(statements []Statement) error {
 func (p *tabler[E]) commit(ctx context.Context, statements []Statement, records []Record, to Position) error {
 	if to > p.checkpoint.Position || len(p.changes) > 0 {
 		c := ViewCommit{
-			View: p.tables.ref(), From: p.checkpoint.Position, Checkpoint: p.checkpoint.after(p.info, records, to),
+			View: p.tables.ref(), Lease: p.progress.lease, From: p.checkpoint.Position, Checkpoint: p.checkpoint.after(p.info, records, to),
 			Statements: statements, Parked: slices.Clone(p.changes),
 		}
 		if err := p.store.CommitView(ctx, c); err != nil {

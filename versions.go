@@ -2,6 +2,7 @@ package deed
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -114,10 +115,10 @@ func (f *fleet) wanted(view ViewRef) bool {
 
 // keeps tells whether a view is kept up to date, by this service or another node.
 func (s *Service) keeps(v *viewVersions, version ViewVersion) bool {
-	if _, known := v.known[version]; known {
+	f := s.fleet(v.store)
+	if _, known := v.known[version]; known && (f == nil || s.has(RoleProjections)) {
 		return true
 	}
-	f := s.fleet(v.store)
 	return f != nil && slices.ContainsFunc(v.refs(version), f.wanted)
 }
 
@@ -251,6 +252,15 @@ func (v *viewVersions) whileRead(ctx context.Context, version ViewVersion) (cont
 	}
 }
 
+// switched tells whether another version of the view is read than this one.
+func (v *viewVersions) switched(ctx context.Context, version ViewVersion) bool {
+	if v.single {
+		return false
+	}
+	_, read, err := v.reading(ctx)
+	return err == nil && read != version
+}
+
 // tell ends what follows another version than the one that is read.
 func (v *viewVersions) tell(read ViewVersion) {
 	v.mu.Lock()
@@ -268,8 +278,8 @@ type follower struct {
 	cancel  context.CancelCauseFunc
 }
 
-// version returns a version of a view that this service keeps.
-func (v *viewVersions) version(number int) (rawView, ViewVersion, error) {
+// version returns a version of a view that this service keeps; field is what is at fault if it does not.
+func (v *viewVersions) version(field string, number int) (rawView, ViewVersion, error) {
 	for version, view := range v.known {
 		if version.Version == number {
 			return view, version, nil
@@ -280,7 +290,24 @@ func (v *viewVersions) version(number int) (rawView, ViewVersion, error) {
 		kept = append(kept, version.Version)
 	}
 	slices.Sort(kept)
-	return rawView{}, ViewVersion{}, invalid("version", fmt.Sprintf("this service keeps %v of view %s, not %d", kept, v.name, number))
+	return rawView{}, ViewVersion{}, invalid(field, fmt.Sprintf("this service keeps %v of view %s, not %d", kept, v.name, number))
+}
+
+// Comparison is how the rows of two versions of a view compare; see Views.Compare.
+type Comparison struct {
+	Left, Right int // the versions
+	Same        int // rows with the same value in both
+	Different   int
+	OnlyLeft    int
+	OnlyRight   int
+	Moving      int // keys that differ, and that could not be read in both as they were at one position
+	Samples     []Difference
+}
+
+// Difference is a row that is not the same in two versions of a view.
+type Difference struct {
+	Key         string
+	Left, Right json.RawMessage // nil: there is no such row
 }
 
 // Switch has another version of a view be read by its name, for all who share the store, in one step. The version that was read
@@ -297,7 +324,19 @@ func (c Control) Switch(ctx context.Context, view string, version int) (Receipt,
 	case v.single:
 		return Receipt{}, invalid("view", "an Inline or Live projection has one version")
 	}
-	raw, to, err := v.version(version)
+	ref := CommandRef{ID: MetaFrom(ctx).CommandID}
+	if ref.ID != "" {
+		ref.Hash = HashID(typeSwitched, view, fmt.Sprint(version))
+		if receipt, known, err := s.engine.Outcome(ctx, ref); known || err != nil {
+			return receipt, err
+		}
+	}
+	return c.switchTo(ctx, v, version, ref)
+}
+
+func (c Control) switchTo(ctx context.Context, v *viewVersions, version int, ref CommandRef) (Receipt, error) {
+	s, view := c.service, v.name
+	raw, to, err := v.version("version", version)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -307,10 +346,6 @@ func (c Control) Switch(ctx context.Context, view string, version int) (Receipt,
 	}
 	if err := s.caughtUp(ctx, raw); err != nil {
 		return Receipt{}, fmt.Errorf("switch %s to version %d: %w", view, version, err)
-	}
-	ref := CommandRef{ID: MetaFrom(ctx).CommandID}
-	if ref.ID != "" {
-		ref.Hash = HashID(typeSwitched, view, fmt.Sprint(version))
 	}
 	receipt, err := c.say(ctx, ref, typeSwitched, control{Part: view, Version: version, Before: read.Version})
 	if err != nil || receipt.Again || read == to {

@@ -27,7 +27,7 @@ func (p Projection[V, E]) View(views ViewStore) *View[V] {
 		if raw.store, err = p.storeIn(views, run); err != nil {
 			err = fmt.Errorf("view %s: %w", p.Name, err)
 		}
-		raw.store = whole(raw.store, p.Partitions, index)
+		raw.store = whole(raw.store, p.cut(), index)
 	}
 	return &View[V]{raw: raw, fault: err}
 }
@@ -129,8 +129,8 @@ func (v rawView) wait(ctx context.Context, after Position) error {
 
 // waitFor is wait for what a key's row is in.
 func (v rawView) waitFor(ctx context.Context, key string, after Position) error {
-	if p, cut := v.store.(*partitioned); cut {
-		v.store, v.ref = p.ViewStore, p.at(v.ref, key)
+	if p, cut := v.store.(*partitioned); cut && after > 0 {
+		return p.waitFor(ctx, v.ref, key, after)
 	}
 	return v.wait(ctx, after)
 }

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -64,6 +66,21 @@ func (g *Gateway) controlRoutes() []Route {
 		steer("pause", "a part waits until it is resumed", deed.Control.Pause),
 		steer("resume", "a part that waits goes on", deed.Control.Resume),
 		steer("rebuild", "a view is made anew from the log's start; its rows are gone at once", deed.Control.Rebuild),
+		{
+			Method: http.MethodPost, Pattern: "/api/parts/{part}/switch", kind: kindControl, Query: []Parameter{},
+			Summary: "another version of a view is read, which has caught up", Body: switched{}, Answers: map[int]any{200: commandAnswer{}},
+			Problems: map[int][]string{http.StatusGatewayTimeout: {"behind"}}, Handle: (*Call).switchTo,
+		},
+		{
+			Method: http.MethodGet, Pattern: "/api/parts/{part}/compare", kind: kindControl,
+			Summary: "the rows of two versions of a view, compared while both go on",
+			Query: []Parameter{
+				{Name: "left", Summary: "a version that is kept", Schema: versionSchema},
+				{Name: "right", Summary: "another, or the same", Schema: versionSchema},
+				{Name: "samples", Summary: "at most so many rows that differ; 10 without", Schema: map[string]any{"type": "integer", "minimum": 0, "maximum": maxSamples}},
+			},
+			Answers: map[int]any{200: comparedAnswer{}}, Handle: (*Call).compare,
+		},
 	}
 }
 
@@ -176,4 +193,92 @@ func (c *Call) steer(say func(deed.Control, context.Context, string) (deed.Recei
 func (c *Call) saidSo(receipt deed.Receipt) error {
 	written := receipt.Streams[0]
 	return c.Reply(http.StatusOK, commandAnswer{Stream: written.Stream, Version: written.Version, Position: receipt.Position}, receipt)
+}
+
+// switched says which version of a view is to be read.
+type switched struct {
+	Version int `json:"version"`
+}
+
+// switchTo answers POST /api/parts/{part}/switch.
+func (c *Call) switchTo() error {
+	var to switched
+	if err := c.Decode(&to); err != nil {
+		return err
+	}
+	receipt, err := c.gateway.service.Control().Switch(c.Command("control"), c.Request.PathValue("part"), to.Version)
+	if err != nil {
+		return err
+	}
+	return c.saidSo(receipt)
+}
+
+type (
+	comparedAnswer struct {
+		Left      int                `json:"left"`
+		Right     int                `json:"right"`
+		Same      int                `json:"same"`
+		Different int                `json:"different"`
+		OnlyLeft  int                `json:"onlyLeft"`
+		OnlyRight int                `json:"onlyRight"`
+		Moving    int                `json:"moving"`
+		Samples   []differenceAnswer `json:"samples"`
+	}
+	differenceAnswer struct {
+		Key   string `json:"key"`
+		Left  any    `json:"left,omitempty"`
+		Right any    `json:"right,omitempty"`
+	}
+)
+
+const (
+	defaultSamples = 10
+	maxSamples     = 1000
+)
+
+var versionSchema = map[string]any{"type": "integer", "minimum": 1}
+
+// compare answers GET /api/parts/{part}/compare.
+func (c *Call) compare() error {
+	part := c.Request.PathValue("part")
+	if _, err := c.gateway.version(c.Context(), part); err != nil {
+		return err
+	}
+	var numbers [3]int
+	for i, name := range []string{"left", "right", "samples"} {
+		n, ok := parseNumber(c.query.Get(name))
+		if name == "samples" && !c.query.Has(name) {
+			n, ok = defaultSamples, true
+		}
+		if !ok || n > math.MaxInt32 {
+			return badQuery(name, "must be a number")
+		}
+		numbers[i] = int(n)
+	}
+	ctx, cancel := c.gateway.untilStop(c.Request.Context()) // it may take longer than other answers
+	defer cancel()
+	compared, err := c.gateway.service.Views().Compare(ctx, part, numbers[0], numbers[1], numbers[2])
+	var fault *deed.InvalidError
+	if errors.As(err, &fault) {
+		return badQuery(fault.Field, fault.Reason)
+	}
+	if err != nil {
+		return err
+	}
+	answer := comparedAnswer{
+		Left: compared.Left, Right: compared.Right, Same: compared.Same, Different: compared.Different,
+		OnlyLeft: compared.OnlyLeft, OnlyRight: compared.OnlyRight, Moving: compared.Moving, Samples: []differenceAnswer{},
+	}
+	for _, d := range compared.Samples {
+		difference := differenceAnswer{Key: d.Key}
+		if d.Left != nil {
+			difference.Left = d.Left
+		}
+		if d.Right != nil {
+			difference.Right = d.Right
+		}
+		answer.Samples = append(answer.Samples, difference)
+	}
+	c.Writer.Header()["Cache-Control"] = noStore
+	return c.Reply(http.StatusOK, answer)
 }

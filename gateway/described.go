@@ -134,8 +134,10 @@ func (s said) reads(r *Route, viewed bool) {
 		s.add(404, "not-found")
 		s.add(503, "busy")
 	case kindControl:
-		s.add(400, "cursor-expired")
 		s.add(404, "not-found")
+		if _, pages := r.takes("cursor"); pages {
+			s.add(400, "cursor-expired")
+		}
 	case kindReady:
 		s.add(503, "not-ready")
 	}

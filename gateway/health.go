@@ -37,7 +37,7 @@ func (g *Gateway) ready(c *Call) error {
 
 func partOf(p deed.PartStatus) partAnswer {
 	return partAnswer{
-		Name: p.Name, Kind: p.Kind, State: p.State, Ready: p.Ready,
+		Name: p.Name, Kind: p.Kind, Version: p.Version, State: p.State, Ready: p.Ready, Read: p.Read,
 		Position: p.Position, Lag: p.Lag, Behind: p.Behind.Seconds(),
 	}
 }

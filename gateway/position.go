@@ -17,6 +17,7 @@ const (
 	maxWait     = time.Minute
 
 	positionName = "Deed-Position" // header and cookie
+	staleName    = "Deed-Stale"
 )
 
 // wanted is what a question says about how new its answer has to be.
@@ -24,6 +25,7 @@ type wanted struct {
 	position deed.Position // that the view must have reached
 	wait     time.Duration // for that
 	stale    bool          // rather an old answer than none
+	late     bool          // it is an old answer
 }
 
 // wanted reads the headers Deed-Position and Prefer, or the cookie where there is no such header. The cookie says "wait,
@@ -123,7 +125,7 @@ func (c *Call) reach(view string) (wanted, error) {
 		return wanted{}, err
 	}
 	if reading.Stale {
-		c.Writer.Header()["Deed-Stale"] = []string{"true"}
+		c.Writer.Header()[staleName] = []string{"true"}
 	}
 	w, err := c.wanted()
 	if err != nil || w.position == 0 {
@@ -142,17 +144,46 @@ func (c *Call) reach(view string) (wanted, error) {
 		return w, err
 	}
 	if w.stale && c.Request.Context().Err() == nil {
+		w.late = true
 		return w, nil
 	}
-	return w, &Problem{
+	return w, behind(view, at, w.position)
+}
+
+func behind(view string, at, want deed.Position) *Problem {
+	return &Problem{
 		Status: http.StatusGatewayTimeout, Code: "behind", retryAfter: 1,
-		Detail: fmt.Sprintf("the view has reached position %d, not yet %d", at, w.position),
+		Detail: fmt.Sprintf("the view has reached position %d, not yet %d", at, want),
 		More:   map[string]any{"view": view, "position": at},
 	}
 }
 
+// from has f read a view that reach has waited for, and once more with the position that is wanted where the version that is read by
+// then has not come so far: another was switched to, or one is read that nobody keeps any more.
+func (c *Call) from(view string, w wanted, f func(ctx context.Context, after deed.Position) (deed.Position, error)) error {
+	at, err := f(c.Context(), 0)
+	if at >= w.position || w.late || err != nil && !errors.Is(err, deed.ErrNotFound) {
+		return err
+	}
+	ctx, cancel := c.gateway.untilStop(c.Context())
+	defer cancel()
+	waiting, cancel2 := context.WithTimeout(ctx, w.wait)
+	defer cancel2()
+	at, err = f(waiting, w.position)
+	switch {
+	case !errors.Is(err, deed.ErrBehind):
+		delete(c.Writer.Header(), staleName)
+		return err
+	case w.stale && c.Context().Err() == nil:
+		_, err = f(c.Context(), 0)
+		return err
+	}
+	return behind(view, at, w.position)
+}
+
 // Reach waits until a view, or tables, have what the client wants to be in the answer, as GET /api/views/{view} does, and says in
-// the answer how far they are: for routes that read them in a way of their own. What is read after that is not older.
+// the answer how far they are: for routes that read them in a way of their own. What is read of tables after that is not older; of a
+// view, what is read with the position that the client wants.
 func (c *Call) Reach(view string) error {
 	w, err := c.reach(view)
 	if err != nil {
@@ -195,7 +226,7 @@ func (c *Call) atLeast(position deed.Position) {
 func (c *Call) viewAt(at deed.Position, w wanted) {
 	c.at(at)
 	if at < w.position {
-		c.Writer.Header()["Deed-Stale"] = []string{"true"}
+		c.Writer.Header()[staleName] = []string{"true"}
 	}
 }
 

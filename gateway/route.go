@@ -190,8 +190,10 @@ type (
 	partAnswer struct {
 		Name     string        `json:"name"`
 		Kind     string        `json:"kind"`
+		Version  int           `json:"version"`
 		State    string        `json:"state"`
 		Ready    bool          `json:"ready"`
+		Read     bool          `json:"read,omitempty"`
 		Position deed.Position `json:"position"`
 		Lag      deed.Position `json:"lag"`
 		Behind   float64       `json:"behindSeconds"`

@@ -163,9 +163,15 @@ func open(t *testing.T, o *gateway.Options) *site {
 // over makes a site over a log.
 func over(t *testing.T, db *sqlite.DB, o *gateway.Options) *site {
 	t.Helper()
+	return of(t, db, o, members, rows, teams)
+}
+
+// of makes a site of parts.
+func of(t *testing.T, db *sqlite.DB, o *gateway.Options, parts ...deed.Part) *site {
+	t.Helper()
 	s := &site{t: t, db: db, log: &logged{}}
 	var err error
-	if s.service, err = deed.NewService(deed.Config{Store: db, Views: db}, members, rows, teams); err != nil {
+	if s.service, err = deed.NewService(deed.Config{Store: db, Views: db}, parts...); err != nil {
 		t.Fatal(err)
 	}
 	if o == nil {
@@ -191,15 +197,29 @@ func start(t *testing.T, o *gateway.Options) *site {
 }
 
 func (s *site) run() {
-	ctx, cancel := context.WithCancel(context.Background())
-	stopped := make(chan error, 1)
-	go func() { stopped <- s.service.Run(ctx) }()
+	ended := make(chan struct{})
+	stopped := s.runUntil(ended)
 	s.t.Cleanup(func() {
+		close(ended)
+		<-stopped
+	})
+}
+
+// runUntil runs the service until a channel is closed; the one returned is closed when it has stopped.
+func (s *site) runUntil(ended chan struct{}) (stopped chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped = make(chan struct{})
+	go func() {
+		<-ended
 		cancel()
-		if err := <-stopped; err != nil {
+	}()
+	go func() {
+		defer close(stopped)
+		if err := s.service.Run(ctx); err != nil {
 			s.t.Error(err)
 		}
-	})
+	}()
+	return stopped
 }
 
 // reply is an answer that was read.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -22,7 +23,12 @@ func (c *Call) Row(view, key string) error {
 	if err != nil {
 		return err
 	}
-	row, at, err := c.gateway.service.Views().Get(c.Context(), view, key, 0)
+	var row deed.KeyedRow[json.RawMessage]
+	var at deed.Position
+	err = c.from(view, w, func(ctx context.Context, after deed.Position) (deed.Position, error) {
+		row, at, err = c.gateway.service.Views().Get(ctx, view, key, after)
+		return at, err
+	})
 	if err != nil && !errors.Is(err, deed.ErrNotFound) {
 		return err
 	}
@@ -48,7 +54,11 @@ func (c *Call) List(view string, where ...deed.Where) error {
 	if err != nil {
 		return err
 	}
-	rows, err := c.gateway.service.Views().List(c.Context(), view, where, page, 0)
+	var rows deed.Rows[json.RawMessage]
+	err = c.from(view, w, func(ctx context.Context, after deed.Position) (deed.Position, error) {
+		rows, err = c.gateway.service.Views().List(ctx, view, where, page, after)
+		return rows.Position, err
+	})
 	var fault *deed.InvalidError
 	if errors.As(err, &fault) {
 		field := fault.Field

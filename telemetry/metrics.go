@@ -47,6 +47,7 @@ const (
 	labelPart     = "part"
 	labelKind     = "kind"
 	labelState    = "state"
+	labelVersion  = "version"
 	labelMethod   = "method"
 	labelRoute    = "route"
 	labelStatus   = "status"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,9 +32,9 @@ type watch struct {
 	service Watched
 	turn    chan struct{} // full while a status is being read
 
-	up, head                                    *prometheus.Desc
-	state, ready, lag, behind, parked, attempts *prometheus.Desc
-	effectsBusy, effectsHeld, effectsDue        *prometheus.Desc
+	up, head                                            *prometheus.Desc
+	state, ready, isRead, lag, behind, parked, attempts *prometheus.Desc
+	effectsBusy, effectsHeld, effectsDue                *prometheus.Desc
 }
 
 func newWatch(t *Telemetry, service Watched) *watch {
@@ -45,12 +46,13 @@ func newWatch(t *Telemetry, service Watched) *watch {
 		up:   desc("status_up", "1 if the service told its status in time, 0 if the metrics of it are missing from this scrape."),
 		head: desc("log_head", "The last position given out."),
 
-		state:    desc("part_state", "1 for the state that a part is in, 0 for the others.", labelPart, labelKind, labelState),
-		ready:    desc("part_ready", "1 if a part runs and, for projections, is not further behind than it may be.", labelPart, labelKind),
-		lag:      desc("part_lag_positions", "Positions between a part and the head of the log.", labelPart, labelKind),
-		behind:   desc("part_behind_seconds", "How long ago the oldest event that a part has not handled was recorded.", labelPart, labelKind),
-		parked:   desc("parked_keys", "Keys that a part holds back because one of their records cannot be handled.", labelPart, labelKind),
-		attempts: desc("part_failed_attempts", "Tries of a part that failed since something last went well.", labelPart, labelKind),
+		state:    desc("part_state", "1 for the state that a part is in, 0 for the others.", labelPart, labelKind, labelVersion, labelState),
+		ready:    desc("part_ready", "1 if a part runs and, for projections, is not further behind than it may be. A version that is not read is ready while the one that is read is kept.", labelPart, labelKind, labelVersion),
+		isRead:   desc("part_read", "1 if the version of a view is the one that is read by its name, 0 if another is.", labelPart, labelKind, labelVersion),
+		lag:      desc("part_lag_positions", "Positions between a part and the head of the log.", labelPart, labelKind, labelVersion),
+		behind:   desc("part_behind_seconds", "How long ago the oldest event that a part has not handled was recorded.", labelPart, labelKind, labelVersion),
+		parked:   desc("parked_keys", "Keys that a part holds back because one of their records cannot be handled.", labelPart, labelKind, labelVersion),
+		attempts: desc("part_failed_attempts", "Tries of a part that failed since something last went well.", labelPart, labelKind, labelVersion),
 
 		effectsBusy: desc("effects_busy", "Effects that are being carried out."),
 		effectsHeld: desc("effects_held", "Effects that failed and are tried again; each holds back the later ones of its key.", labelPart),
@@ -61,7 +63,7 @@ func newWatch(t *Telemetry, service Watched) *watch {
 // Describe implements prometheus.Collector.
 func (w *watch) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		w.up, w.head, w.state, w.ready, w.lag, w.behind, w.parked, w.attempts, w.effectsBusy, w.effectsHeld, w.effectsDue,
+		w.up, w.head, w.state, w.ready, w.isRead, w.lag, w.behind, w.parked, w.attempts, w.effectsBusy, w.effectsHeld, w.effectsDue,
 	} {
 		to <- d
 	}
@@ -111,18 +113,22 @@ func (w *watch) read() (deed.Status, error) {
 	}
 }
 
-var states = []string{deed.StateLive, deed.StateCatchingUp, deed.StateStalled, deed.StateRetrying, deed.StateStopped, deed.StateOff}
+var states = []string{deed.StateLive, deed.StateCatchingUp, deed.StateStalled, deed.StateRetrying, deed.StateStopped, deed.StatePaused, deed.StateElsewhere, deed.StateOff}
 
 func (w *watch) parts(to chan<- prometheus.Metric, parts []deed.PartStatus) {
 	for _, p := range parts {
+		version := strconv.Itoa(p.Version)
 		for _, state := range states {
-			to <- gauge(w.state, number(p.State == state), p.Name, p.Kind, state)
+			to <- gauge(w.state, number(p.State == state), p.Name, p.Kind, version, state)
 		}
-		to <- gauge(w.ready, number(p.Ready), p.Name, p.Kind)
-		to <- gauge(w.lag, float64(p.Lag), p.Name, p.Kind)
-		to <- gauge(w.behind, p.Behind.Seconds(), p.Name, p.Kind)
-		to <- gauge(w.parked, float64(p.Parked), p.Name, p.Kind)
-		to <- gauge(w.attempts, float64(p.Attempts), p.Name, p.Kind)
+		if p.Kind == "projection" || p.Kind == "tables" {
+			to <- gauge(w.isRead, number(p.Read), p.Name, p.Kind, version)
+		}
+		to <- gauge(w.ready, number(p.Ready), p.Name, p.Kind, version)
+		to <- gauge(w.lag, float64(p.Lag), p.Name, p.Kind, version)
+		to <- gauge(w.behind, p.Behind.Seconds(), p.Name, p.Kind, version)
+		to <- gauge(w.parked, float64(p.Parked), p.Name, p.Kind, version)
+		to <- gauge(w.attempts, float64(p.Attempts), p.Name, p.Kind, version)
 	}
 }
 

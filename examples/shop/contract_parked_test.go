@@ -19,7 +19,7 @@ func (r *rehearsal) writeBroken() {
 	r.settle()
 }
 
-// steered pauses, resumes and rebuilds a view.
+// steered pauses, resumes and rebuilds a view, and has its version be read.
 func (k *contract) steered() {
 	k.t.Helper()
 	for _, what := range []string{"pause", "resume", "rebuild"} {
@@ -28,6 +28,11 @@ func (k *contract) steered() {
 		k.settle()
 	}
 	k.expect(k.ask(k.operation("post.api.parts.part.rebuild"), "/api/parts/confirmation/rebuild", ""), 422, "invalid")
+	o := k.operation("post.api.parts.part.switch")
+	k.expect(k.ask(o, "/api/parts/orders/switch", `{"version":1}`), 200, "")
+	k.expect(k.ask(o, "/api/parts/orders/switch", `{"version":2}`), 422, "invalid")
+	compared := k.operation("get.api.parts.part.compare")
+	k.expect(k.ask(compared, "/api/parts/orders/compare?left=1&right=1", ""), 200, "")
 	state := k.operation("state.order")
 	k.expect(k.ask(state, "/api/state/order/o1?version=1", ""), 200, "")
 	k.expect(k.ask(state, "/api/state/order/o1?version=99", ""), 404, "not-found")
