@@ -55,11 +55,16 @@ func queueBegin(b *pgx.Batch, flushed bool) {
 }
 
 func queueLock(b *pgx.Batch, lock int64, shared bool) {
+	b.Queue(beginSQL)
+	queueLockWithin(b, lock, shared)
+}
+
+// queueLockWithin has the settings made and the lock taken in a transaction that has begun.
+func queueLockWithin(b *pgx.Batch, lock int64, shared bool) {
 	sql := lockSQL
 	if shared {
 		sql = shareSQL
 	}
-	b.Queue(beginSQL)
 	b.Queue(sql, setLockTimeout, setIdleTimeout, true, lock)
 }
 
@@ -133,6 +138,15 @@ func commit(ctx context.Context, c *pgx.Conn, b *pgx.Batch) error {
 }
 
 func commitCounted(ctx context.Context, c *pgx.Conn, b *pgx.Batch) (int64, error) {
+	rows, failure := commitOrFail(ctx, c, b)
+	if failure != nil && !errors.Is(failure, deed.ErrUnknown) {
+		rollback(ctx, c)
+	}
+	return rows, failure
+}
+
+// commitOrFail is commitCounted, but that a transaction which is certain not to be committed stays open.
+func commitOrFail(ctx context.Context, c *pgx.Conn, b *pgx.Batch) (int64, error) {
 	statements := b.Len()
 	b.Queue("COMMIT")
 	results := c.SendBatch(ctx, b)
@@ -152,11 +166,14 @@ func commitCounted(ctx context.Context, c *pgx.Conn, b *pgx.Batch) (int64, error
 	switch {
 	case failure == nil:
 		return rows, nil
-	case !rollback(ctx, c):
+	case isEnded(c):
 		return 0, fmt.Errorf("%w: %w", deed.ErrUnknown, failure)
 	}
 	return 0, failure
 }
+
+// isEnded tells that there is no transaction any more, or no connection.
+func isEnded(c *pgx.Conn) bool { return c.IsClosed() || c.PgConn().TxStatus() == 'I' }
 
 // rowsOf takes the results of so many statements, and returns how many rows the last one had, or the first error.
 func rowsOf(results pgx.BatchResults, statements int) (rows int64, failure error) {
@@ -182,7 +199,7 @@ func executed(results pgx.BatchResults, statements int) (int64, error) {
 // rollback ends the transaction, and tells whether it is gone for certain: where there is no transaction any more, or no
 // connection, that is not known.
 func rollback(ctx context.Context, c *pgx.Conn) bool {
-	if c.IsClosed() || c.PgConn().TxStatus() == 'I' {
+	if isEnded(c) {
 		return false
 	}
 	if _, err := c.PgConn().Exec(ctx, "ROLLBACK").ReadAll(); err != nil {

@@ -12,7 +12,8 @@ import (
 
 const eventColumns = "e.position, e.kind, e.version, e.time, e.stream, e.id, e.tags, e.metadata, e.data"
 
-// queue has the statement that stores the group. It returns a row if all was as it was taken to be; if not, it stores nothing.
+// queue has the statement that stores the group. It returns a row if all was as it was taken to be; if not, it stores nothing,
+// and fails where there is something else that would be stored then.
 func (g *group) queue(b *pgx.Batch) error {
 	if g.how == shared { // two who store the same streams wait for each other in one order
 		slices.SortStableFunc(g.records, func(a, b deed.Record) int { return strings.Compare(string(a.Stream), string(b.Stream)) })
@@ -58,7 +59,11 @@ func (g *group) queue(b *pgx.Batch) error {
 		}
 		sql += "c AS (INSERT INTO @commands (log, time, id, hash, position, streams) SELECT $1, $3, u.* FROM g, unnest(" + list + ") u), "
 	}
-	b.Queue(db.tables.sql("WITH g AS ("+guard+ending+"), "+strings.TrimSuffix(sql, ", ")+" SELECT FROM g"), s.args...)
+	last := " SELECT FROM g"
+	if g.within {
+		last = " SELECT 1 / count(*) FROM g"
+	}
+	b.Queue(db.tables.sql("WITH g AS ("+guard+ending+"), "+strings.TrimSuffix(sql, ", ")+last), s.args...)
 	return nil
 }
 

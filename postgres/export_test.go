@@ -1,6 +1,10 @@
 package postgres
 
-import "github.com/jackc/pgx/v5/pgxpool"
+import (
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/deed-es/deed"
+)
 
 // LockKey is a log's advisory lock.
 var LockKey = lockKey
@@ -10,3 +14,6 @@ func Pool(db *DB) *pgxpool.Pool { return db.pool }
 
 // FleetKey is the advisory lock of a log's fleet.
 var FleetKey = fleetKey
+
+// KnownHead is the last position that this process knows to be readable, without a look.
+func KnownHead(db *DB) deed.Position { return deed.Position(db.head.Load()) }

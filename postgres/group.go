@@ -43,6 +43,7 @@ type group struct {
 	c         *pgx.Conn
 	how       way
 	locked    bool          // the transaction has begun, and has the lock
+	within    bool          // the transaction has more in it than the group: it must not be committed without it
 	guess     bool          // nothing was looked up yet: what is stored is under the condition that all is as it is remembered
 	absent    []string      // streams that are not there, as is guessed
 	parallel  bool          // positions are from the sequence; until the look it is what is thought
@@ -89,7 +90,7 @@ func (g *group) open(ctx context.Context, a *asked) error {
 	l, db := g.l, g.l.db
 	b := &pgx.Batch{}
 	if !g.locked {
-		queueLock(b, db.lock, g.how == shared)
+		g.queueLock(b)
 	}
 	kinds, gap := 0, 0
 	b.Queue(db.tables.sql(logSQL), db.log, db.teller.name).QueryRow(func(row pgx.Row) error {
@@ -140,6 +141,14 @@ func (g *group) open(ctx context.Context, a *asked) error {
 	l.head, g.known = g.before, l.kinds
 	g.now = max(l.time, micros(db.clock.Now()))
 	return nil
+}
+
+func (g *group) queueLock(b *pgx.Batch) {
+	if g.within {
+		queueLockWithin(b, g.l.db.lock, g.how == shared)
+		return
+	}
+	queueLock(b, g.l.db.lock, g.how == shared)
 }
 
 // openMore looks up what the first look has shown to be needed too.

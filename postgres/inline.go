@@ -19,7 +19,10 @@ var _ deed.InlineStore = (*DB)(nil)
 func (db *DB) InlineViews() deed.ViewStore { return &db.inline }
 
 // ListInline returns the views that are folded with the log. See deed.InlineStore.
-func (db *DB) ListInline(ctx context.Context) ([]deed.ViewRef, error) { return db.inline.list(ctx) }
+func (db *DB) ListInline(ctx context.Context) ([]deed.ViewRef, error) {
+	refs, err := db.inline.list(ctx)
+	return slices.DeleteFunc(refs, db.folds.keeps), err // what KeepInline knows is nobody else's
+}
 
 // FoldInline has fold called with the records of every group. See deed.InlineStore.
 func (db *DB) FoldInline(ctx context.Context, view deed.ViewRef, fold deed.InlineFold) error {
@@ -36,15 +39,14 @@ func (t *foldInline) shares() bool { return true }
 func (t *foldInline) ask(a *asked) { a.must = true }
 
 func (t *foldInline) apply(_ context.Context, g *group) (refusal, failure error) {
-	g.l.folds[t.view] = t.fold
-	delete(g.l.stopped, t.view)
+	g.l.db.folds.set(t.view, t.fold)
 	return nil, nil
 }
 
 // unknownInline returns why nothing can be appended: a view that is folded with the log would be left behind.
 func (g *group) unknownInline() error {
 	for ref := range g.inline {
-		if g.l.folds[ref] == nil {
+		if g.l.db.folds.of(ref) == nil {
 			return fmt.Errorf("this log keeps the inline projection %s (version %d), which this program has not registered; make the service with it, or drop it", ref.Name, ref.Version)
 		}
 	}
@@ -65,12 +67,14 @@ func (g *group) folds() bool { return len(g.records) > 0 && len(g.inline) > 0 }
 
 // fold folds the group's events into the inline views, before the commit.
 func (g *group) fold(ctx context.Context) error {
-	l := g.l
-	maps.DeleteFunc(l.stopped, func(_ deed.ViewRef, s inlineStop) bool { return s.to > g.before })
+	folds := g.l.db.folds
+	folds.running.Lock()
+	defer folds.running.Unlock()
+	maps.DeleteFunc(folds.stopped, func(_ deed.ViewRef, s inlineStop) bool { return s.to > g.before })
 	refs := slices.SortedFunc(maps.Keys(g.inline), func(a, b deed.ViewRef) int { return strings.Compare(a.Name, b.Name) })
 	for _, ref := range refs {
 		v := g.inline[ref]
-		if s, stopped := l.stopped[ref]; stopped && s.at == v.position || v.position < g.before-inlineGap {
+		if s, stopped := folds.stopped[ref]; stopped && s.at == v.position || v.position < g.before-inlineGap {
 			continue
 		}
 		if err := g.foldInto(ctx, ref, v); err != nil {
@@ -89,12 +93,12 @@ func (g *group) foldInto(ctx context.Context, ref deed.ViewRef, v *storedView) e
 		}
 		records = append(missed, records...)
 	}
-	stopped, err := g.l.folds[ref](ctx, &inlineTx{g}, v.checkpoint, records, g.l.head)
+	stopped, err := g.l.db.folds.of(ref)(ctx, &inlineTx{g}, v.checkpoint, records, g.l.head)
 	if err != nil {
 		return err
 	}
 	if stopped {
-		g.l.stopped[ref] = inlineStop{at: v.position, to: g.l.head}
+		g.l.db.folds.stopped[ref] = inlineStop{at: v.position, to: g.l.head}
 	}
 	return nil
 }

@@ -24,14 +24,12 @@ type ledger struct {
 	kinds   *kindSet      // with the group under way
 	alone   bool          // nobody else has appended between the last two groups
 	crowded bool          // somebody has
-	folds   map[deed.ViewRef]deed.InlineFold
-	stopped map[deed.ViewRef]inlineStop // views that their folds have stopped, and where
 	// Two generations: what is not looked up while one fills is forgotten with the next.
 	heads, older map[deed.StreamID]streamHead
 }
 
 func newLedger(db *DB) *ledger {
-	l := &ledger{db: db, folds: map[deed.ViewRef]deed.InlineFold{}, stopped: map[deed.ViewRef]inlineStop{}}
+	l := &ledger{db: db}
 	l.forget()
 	return l
 }

@@ -64,6 +64,9 @@ const settleSQL = `UPDATE @logs SET (head, mark, base) = (SELECT h.head, CASE WH
 
 // settle makes the log's row what its order wants, where somebody has changed that with SQL.
 func (w *writer) settle(ctx context.Context) error {
+	if err := w.connect(ctx); err != nil { // it may have been lost since the log's row was read
+		return err
+	}
 	b := &pgx.Batch{}
 	queueLock(b, w.db.lock, false)
 	b.Queue(w.db.tables.sql(settleSQL), w.db.log)

@@ -31,6 +31,9 @@ var (
 // So often a group is tried anew beside others that store the same streams or commands, before it is stored alone.
 const sharedTries = 2
 
+// So often a group is tried anew that the server has picked to end a deadlock.
+const deadlockTries = 3
+
 // wayOf is how a group is tried first in the order that the log is thought to have.
 func (w *writer) wayOf(jobs []*job) way {
 	switch {
@@ -45,7 +48,7 @@ func (w *writer) wayOf(jobs []*job) way {
 // attempt runs the group's transaction, once more where a connection that had been lost before only showed it now, and once more
 // in another way where the first did not do. With a failure nobody is answered.
 func (w *writer) attempt(jobs []*job) error {
-	had, past, races := w.c != nil, false, 0
+	had, past, races, deadlocks := w.c != nil, false, 0, 0
 	w.parallel = w.db.parallel.Load()
 	how := w.wayOf(jobs)
 	var err error
@@ -76,6 +79,9 @@ func (w *writer) attempt(jobs []*job) error {
 			if races++; races == sharedTries {
 				how = alone
 			}
+		case hasCode(err, "40P01") && deadlocks < deadlockTries: // with rows that are not deed's
+			deadlocks++
+			how = max(how, alone)
 		default:
 			return err
 		}

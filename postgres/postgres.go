@@ -115,6 +115,8 @@ type DB struct {
 	watch  watch
 	teller teller
 	pool   *pgxpool.Pool
+	guests guests
+	folds  *folds
 	writer *writer
 	ledger *ledger
 
@@ -156,7 +158,7 @@ func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 		tables: tables{schema: options.Schema}, lock: lockKey(options.Schema, options.Log), closed: make(chan struct{}),
 	}
 	db.watch.kicked, db.teller.name, db.teller.due = make(chan struct{}, 1), deed.NewID(), make(chan struct{}, 1)
-	db.marker = newMarker(db)
+	db.marker, db.guests, db.folds = newMarker(db), newGuests(config.MaxConns), newFolds()
 	db.stopped, db.stop = context.WithCancel(context.WithoutCancel(ctx))
 	db.kinds.Store(&kindSet{})
 	startViews(&db.views, db, false)

@@ -138,6 +138,9 @@ func (s *views) open(ctx context.Context, c *pgx.Conn, spec *deed.ViewSpec) (dee
 		if err != nil {
 			return deed.Checkpoint{}, err
 		}
+		if v != nil && v.tables == keptMark {
+			return deed.Checkpoint{}, &deed.InvalidError{Field: "name", Reason: "is that of tables of the program's own; see KeepInline"}
+		}
 		if v != nil && slices.Equal(v.fields, spec.Index) && v.tables == tables {
 			return v.checkpoint, nil
 		}

@@ -187,7 +187,7 @@ func (w *writer) once(jobs []*job, how way) (failure error) {
 		return err
 	}
 	w.used = time.Now()
-	w.publish(g)
+	g.publish()
 	for _, j := range jobs {
 		j.done <- struct{}{}
 	}
@@ -200,12 +200,8 @@ const livesFor = time.Second
 
 // begin opens a transaction that has the log's lock, on a new connection if there is none; or it only supposes what would be found.
 func (w *writer) begin(ctx context.Context, jobs []*job, how way) (*group, error) {
-	if w.c == nil {
-		c, err := pgx.ConnectConfig(ctx, w.db.config.ConnConfig.Copy())
-		if err != nil {
-			return nil, err
-		}
-		w.c = c
+	if err := w.connect(ctx); err != nil {
+		return nil, err
 	}
 	if w.parallel || w.loose { // what is remembered may have changed, and at lower positions
 		at := w.l.time
@@ -223,7 +219,7 @@ func (w *writer) begin(ctx context.Context, jobs []*job, how way) (*group, error
 		locked: w.ahead, outcomes: map[string]outcome{}, matches: map[*deed.Check]deed.Position{}, inline: map[deed.ViewRef]*storedView{},
 	}
 	w.ahead = false
-	if how == guessed && !g.locked && w.l.alone && !a.must && time.Since(w.used) < livesFor {
+	if how == guessed && !g.locked && !w.folded && w.l.alone && !a.must && time.Since(w.used) < livesFor {
 		g.suppose(a)
 		return g, nil
 	}
@@ -292,8 +288,8 @@ func (w *writer) commit(ctx context.Context, g *group, b *pgx.Batch) error {
 }
 
 // publish makes known what is stored.
-func (w *writer) publish(g *group) {
-	db, l := w.db, w.l
+func (g *group) publish() {
+	db, l := g.l.db, g.l
 	if l.kinds = db.learnKinds(l.kinds); len(g.records)+len(g.commands) > 0 {
 		l.time = g.now
 	}
@@ -317,6 +313,18 @@ func (w *writer) publish(g *group) {
 	if len(g.records) > 0 {
 		db.teller.tell()
 	}
+}
+
+// connect opens a connection if there is none.
+func (w *writer) connect(ctx context.Context) error {
+	if w.c != nil {
+		return nil
+	}
+	c, err := pgx.ConnectConfig(ctx, w.db.config.ConnConfig.Copy())
+	if err == nil {
+		w.c = c
+	}
+	return err
 }
 
 // undo rolls back. A connection that cannot is given up; its transaction was not committed in any case.
