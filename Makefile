@@ -24,7 +24,7 @@ SYSTEMS := linux darwin windows
 LINTER  := .cache/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help run test arch lint fmt vet check postgres mixed-pg postgres-versions browser axe feed crash powercut bench clean
+.PHONY: help run test arch lint fmt vet check postgres mixed-pg standby-pg postgres-versions browser axe feed crash powercut bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,10 @@ postgres: ## run the tests of the PostgreSQL engine, on a server of their own
 mixed-pg: ## have processes append to PostgreSQL side by side for a minute, and count what is lost
 	@scripts/need-postgres
 	go test ./postgres -run '^TestMixed$$' -count=1 -v -mixed 60s -timeout $(TIMEOUT)
+
+standby-pg: ## have twenty processes append to PostgreSQL with a standby that answers 5 ms late, and print what it costs
+	@scripts/need-postgres
+	go test ./postgres -run '^TestStandbyLoad$$' -count=1 -v -standby 20s -timeout $(TIMEOUT)
 
 postgres-versions: ## run the tests of the PostgreSQL engine on VERSIONS, fetched with Maven
 	@scripts/need-gcc

@@ -134,6 +134,7 @@ func (t *appendTask) apply(ctx context.Context, g *group) (refusal, failure erro
 	if t.command.ID != "" {
 		if known, there := g.outcomes[t.command.ID]; there {
 			t.receipt, refusal = known.answer(t.command)
+			g.repeats = true
 			return refusal, nil
 		}
 	}
@@ -192,6 +193,7 @@ func (t *appendTask) stands(ctx context.Context, g *group) (bool, error) {
 		first.Streams = append(first.Streams, deed.StreamVersion{Stream: w.Stream, Version: w.Version + deed.Version(len(events))})
 	}
 	t.receipt = first
+	g.repeats = true
 	return true, nil
 }
 

@@ -50,9 +50,15 @@ func (db *DB) Outcome(ctx context.Context, ref deed.CommandRef) (receipt deed.Re
 		return receipt, false, err
 	}
 	var o outcome
+	var awaits bool
 	err = db.read(ctx, func(c *pgxpool.Conn) error {
-		var id string
-		return o.scan(c.QueryRow(ctx, db.tables.sql(outcomesSQL), db.log, []string{ref.ID}), &id)
+		b := &pgx.Batch{}
+		b.Queue("SELECT current_setting('synchronous_standby_names') <> ''").QueryRow(func(row pgx.Row) error { return row.Scan(&awaits) })
+		b.Queue(db.tables.sql(outcomesSQL), db.log, []string{ref.ID}).QueryRow(func(row pgx.Row) error {
+			var id string
+			return o.scan(row, &id)
+		})
+		return c.SendBatch(ctx, b).Close()
 	})
 	switch {
 	case isNone(err):
@@ -60,7 +66,9 @@ func (db *DB) Outcome(ctx context.Context, ref deed.CommandRef) (receipt deed.Re
 	case err != nil:
 		return receipt, false, err
 	}
-	receipt, err = o.answer(ref)
+	if receipt, err = o.answer(ref); err == nil && awaits && !db.options.ReadOnly {
+		err = db.awaitStandby(ctx)
+	}
 	return receipt, err == nil, err
 }
 

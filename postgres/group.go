@@ -60,6 +60,7 @@ type group struct {
 	old       map[deed.StreamID]streamHead // where the streams written ended before
 	records   []deed.Record
 	commands  []stored
+	repeats   bool // some task was answered what is stored already
 }
 
 // So many events that others have stored since the last group are taken in one by one; where there are more, where streams end is

@@ -142,7 +142,13 @@ func (g *guest) append(ctx context.Context, t *appendTask) (deed.Receipt, error)
 		err = g.attempt(limited, t)
 	}
 	switch {
-	case err == nil, errors.Is(err, errDone):
+	case err == nil:
+		return t.receipt, nil
+	case errors.Is(err, errDone):
+		rollback(limited, g.c) // which gives the log's lock back
+		if err := g.db.awaitStandby(ctx); err != nil {
+			return deed.Receipt{}, err
+		}
 		return t.receipt, nil
 	case isRefusal(err), errors.Is(err, deed.ErrUnknown):
 		return deed.Receipt{}, err

@@ -212,8 +212,10 @@ func (m *marker) outlast(ctx context.Context, holders []string) error {
 
 // claim keeps the lease while it takes long, past the transaction: that must not keep the log's row.
 func (m *marker) claim(ctx context.Context) error {
-	_, err := m.db.pool.Exec(ctx, m.db.tables.sql(claimSQL), m.db.log, m.db.teller.name, markerLasts.Microseconds())
-	return err
+	return m.db.change(ctx, false, func(_ context.Context, _ *pgx.Conn, b *pgx.Batch) error {
+		b.Queue(m.db.tables.sql(claimSQL), m.db.log, m.db.teller.name, markerLasts.Microseconds())
+		return nil
+	})
 }
 
 // publish moves the head; to 0 where somebody else has done so, or has the lease.
@@ -239,7 +241,11 @@ func (m *marker) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = m.move(ctx) // what was stored last
-	_, _ = m.c.Exec(ctx, m.db.tables.sql("UPDATE @logs SET publishing = 0 WHERE log = $1 AND publisher = $2"), m.db.log, m.db.teller.name)
+	b := &pgx.Batch{}
+	queueBegin(b, false)
+	b.Queue(m.db.tables.sql("UPDATE @logs SET publishing = 0 WHERE log = $1 AND publisher = $2"), m.db.log, m.db.teller.name)
+	b.Queue("COMMIT")
+	_ = m.c.SendBatch(ctx, b).Close()
 }
 
 func (m *marker) drop() {

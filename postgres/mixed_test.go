@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,8 +21,8 @@ import (
 
 var mixedFor = flag.Duration("mixed", 3*time.Second, "how long TestMixed appends")
 
-// TestMixed has processes append to one log in the order Parallel, with conditions and without, beside transactions that are slow, are
-// rolled back, or are prepared and ended by somebody else, and beside one that stays open. Followers of all processes must see each
+// TestMixed has processes append to one log in the order Parallel, with conditions and without, some in transactions with rows
+// of others, beside transactions that are slow, are rolled back, or are prepared and ended by somebody else, and beside one that stays open. Followers of all processes must see each
 // event once and in order, no condition may be granted that does not hold, and what is acknowledged must be there for all to read. A
 // reader with nothing but a cursor over the positions follows too: it must miss something, or the run has shown nothing.
 func TestMixed(t *testing.T) {
@@ -59,9 +60,9 @@ type mixed struct {
 	over    chan struct{} // closed when the writers are to end
 	naive   *naive
 
-	followed                                                      [][]deed.Record // by handle
-	stored                                                        sync.Map        // ids of what is acknowledged or committed, and their positions or 0
-	appends, granted, refused, slow, rolled, prepared, stale, odd atomic.Int64
+	followed                                                            [][]deed.Record // by handle
+	stored                                                              sync.Map        // ids of what is acknowledged or committed, and their positions or 0
+	appends, granted, refused, slow, rolled, prepared, stale, odd, lent atomic.Int64
 }
 
 func newMixed(t *testing.T, url string, handles int) *mixed {
@@ -85,6 +86,9 @@ func (m *mixed) run(d time.Duration) {
 	}
 	readers.Go(func() { m.naive.run(m.ctx) })
 	foreign := m.connect()
+	if _, err := foreign.Exec(m.ctx, "CREATE TABLE lent (id text PRIMARY KEY)"); err != nil {
+		m.t.Fatal(err)
+	}
 	if _, err := foreign.Exec(m.ctx, "BEGIN; CREATE TABLE foreigners (n int); INSERT INTO foreigners VALUES (1)"); err != nil { // has a number, and keeps it
 		m.t.Fatal(err)
 	}
@@ -94,6 +98,9 @@ func (m *mixed) run(d time.Duration) {
 			name := deed.NewID()
 			writers.Go(func() { m.repeat(func(n int) error { return kind(db, other, name, n) }) })
 		}
+	}
+	for i, db := range m.handles {
+		writers.Go(func() { m.repeat(func(n int) error { return m.inTx(db, fmt.Sprint(i), n) }) })
 	}
 	for w := range 3 {
 		c := m.connect()
@@ -142,6 +149,11 @@ func (m *mixed) repeat(do func(n int) error) {
 // append appends, and remembers what is stored.
 func (m *mixed) append(db *postgres.DB, b deed.Batch) (bool, error) {
 	r, err := db.Append(m.ctx, b)
+	return m.took(b, r, err)
+}
+
+// took remembers what was stored of a batch.
+func (m *mixed) took(b deed.Batch, r deed.Receipt, err error) (bool, error) {
 	switch {
 	case errors.Is(err, deed.ErrConflict):
 		m.refused.Add(1)
@@ -227,6 +239,61 @@ func (m *mixed) skewed(db, _ *postgres.DB, name string, n int) error {
 	return err
 }
 
+// inTx appends in a transaction with a row of a table that is not the log's, with a condition or without; each seventh is given up.
+func (m *mixed) inTx(db *postgres.DB, name string, n int) error {
+	id, givesUp := fmt.Sprint("t-", name, "-", n), errors.New("given up")
+	b := deed.Batch{Writes: []deed.Write{{Stream: deed.Stream("lent", name), Version: deed.Any, Events: []deed.NewEvent{event(id)}}}}
+	if n%3 == 0 {
+		tag := fmt.Sprint("taken:", n)
+		b.Writes = []deed.Write{{Stream: deed.Stream("unique", id), Events: []deed.NewEvent{event(id, tag)}}}
+		b.Checks = []deed.Check{{Match: []deed.Match{{Tags: []string{tag}}}}}
+	}
+	r, err := db.InTx(m.ctx, func(tx pgx.Tx) (deed.Batch, error) {
+		if _, err := tx.Exec(m.ctx, "INSERT INTO lent (id) VALUES ($1)", id); err != nil {
+			return deed.Batch{}, err
+		}
+		if n%7 == 6 {
+			return deed.Batch{}, givesUp
+		}
+		return b, nil
+	})
+	if errors.Is(err, givesUp) {
+		m.rolled.Add(1)
+		return nil
+	}
+	ok, err := m.took(b, r, err)
+	if ok {
+		m.lent.Add(1)
+		if len(b.Checks) > 0 {
+			m.granted.Add(1)
+		}
+	}
+	return err
+}
+
+// halves counts the rows without their events, and the events without their rows.
+func (m *mixed) halves(log []deed.Record) (n int) {
+	rows, err := m.connect().Query(m.ctx, "SELECT id FROM lent")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	own := map[string]bool{}
+	for _, id := range ids {
+		own[id] = true
+	}
+	for _, r := range log {
+		if strings.HasPrefix(r.ID, "t-") && !own[r.ID] {
+			n++
+		}
+		delete(own, r.ID)
+	}
+	return n + len(own)
+}
+
 // raw is a transaction as those of other processes are, which takes its time and is committed, rolled back or prepared.
 func (m *mixed) raw(c *pgx.Conn, w, n int) error {
 	id, pause := fmt.Sprint("r-", w, "-", n), time.Duration(rand.IntN(20))*time.Millisecond
@@ -302,11 +369,12 @@ func (m *mixed) judge() {
 		}
 	}
 	broken = m.broken(m.followed[0])
-	m.t.Logf("%d appends and %d bare transactions (%d of them prepared, %d rolled back) by %d processes; delivered %d, missing %d, out of order %d; "+
+	halves := m.halves(m.followed[0])
+	m.t.Logf("%d appends (%d of them in transactions with rows of others, %d of which lack row or event) and %d bare transactions (%d of them prepared, %d rolled back) by %d processes; delivered %d, missing %d, out of order %d; "+
 		"conditions granted %d, broken %d, refused %d; read too early elsewhere %d, at another position than acknowledged %d; a bare cursor missed %d of %d",
-		m.appends.Load(), m.slow.Load(), m.prepared.Load(), m.rolled.Load(), len(m.handles), delivered, missing, disorder,
+		m.appends.Load(), m.lent.Load(), halves, m.slow.Load(), m.prepared.Load(), m.rolled.Load(), len(m.handles), delivered, missing, disorder,
 		m.granted.Load(), broken, m.refused.Load(), m.stale.Load(), m.odd.Load(), m.naive.missed(), m.naive.total)
-	if missing+disorder+broken != 0 || m.stale.Load()+m.odd.Load() != 0 {
+	if missing+disorder+broken+halves != 0 || m.stale.Load()+m.odd.Load() != 0 {
 		m.t.Error("some guarantee does not hold")
 	}
 	if m.granted.Load() == 0 || m.refused.Load() == 0 {

@@ -234,14 +234,18 @@ func (w *writer) begin(ctx context.Context, jobs []*job, how way) (*group, error
 // store sends what the group stores, with the COMMIT behind it in the same round trip; where views are folded with it, behind
 // them. A group that is a guess begins only now: that makes it one round trip in all.
 func (w *writer) store(ctx context.Context, g *group) error {
-	if len(g.records)+len(g.commands) == 0 { // all were refused, or repeated: nothing can be lost
-		if g.guess {
+	b := &pgx.Batch{}
+	if len(g.records)+len(g.commands) == 0 { // all were refused, or repeated
+		switch {
+		case g.guess:
 			return errGuess
+		case g.repeats: // which acknowledges them
+			b.Queue(awaitSQL)
+			return w.commit(ctx, g, b)
 		}
 		w.undo(ctx)
 		return nil
 	}
-	b := &pgx.Batch{}
 	if g.guess {
 		queueLock(b, w.db.lock, false)
 	}
