@@ -49,10 +49,10 @@ func (c *console) asked(ctx context.Context, name string, after deed.Position) (
 
 // waiting returns, by key, what was said to a part that the part has not come to yet.
 func (c *console) waiting(ctx context.Context, p part) (map[string]asked, error) {
-	if p.Lag == 0 {
+	if p.Furthest == 0 {
 		return nil, nil
 	}
-	return c.asked(ctx, p.Name, p.Position)
+	return c.asked(ctx, p.Name, p.Least)
 }
 
 // notParked explains that nothing is parked of a key, with what became of it where that was said.

@@ -71,6 +71,8 @@ func Routes(service *deed.Service, o *Options) []gateway.Route {
 		get("/map/rates", "how many events of each type come in a second, as JSON", c.mapRates),
 		get("/views", "the views, and how far they are", c.page("views", c.views)),
 		get("/parts", "how the parts are doing, as JSON", c.partsJSON),
+		get("/parts/{part}/compare", "the rows of two versions of a view, compared", c.page("compare", c.compare)),
+		get("/fleet", "the nodes that share the log, and what each runs", c.page("fleet", c.fleet)),
 		get("/views/{view}", "the rows of a view", c.page("rows", c.rows)),
 		get("/views/{view}/{key}", "a row of a view", c.page("row", c.row)),
 		get("/processes", "the processes and reactors", c.page("processes", c.processes)),

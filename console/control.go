@@ -20,6 +20,7 @@ type action struct {
 	risky bool
 	part  func(deed.Control, context.Context, string) (deed.Receipt, error)
 	key   func(deed.Control, context.Context, string, string) (deed.Receipt, error)
+	view  func(deed.Control, context.Context, string, int) (deed.Receipt, error)
 }
 
 var actions = []action{
@@ -34,6 +35,10 @@ var actions = []action{
 	{
 		name: "rebuild", asks: "Rebuild", yes: "Rebuild it", part: deed.Control.Rebuild, risky: true,
 		means: "Its rows are gone at once, and are made anew from the log's first event. Until it has come to the end of the log, reading from it shows less than there is.",
+	},
+	{
+		name: "switch", asks: "Switch to another version of", yes: "Switch to it", view: deed.Control.Switch,
+		means: "Whoever reads the view by its name gets the rows of that version from then on, on all nodes in one step. The version that was read is kept up to date as before, so that it can be switched back to.",
 	},
 	{
 		name: "retry", asks: "Retry", yes: "Retry it", key: deed.Control.Retry,
@@ -64,14 +69,15 @@ func (c *console) controls() []gateway.Route {
 
 // target is what an action is about.
 type target struct {
-	part string
-	key  string // as deed names it
-	id   string // of the command, so that it is done once however often it is sent
+	part    string
+	key     string // as deed names it
+	version string // of the view
+	id      string // of the command, so that it is done once however often it is sent
 }
 
 func targetOf(call *gateway.Call) target {
 	values := call.Request.URL.Query()
-	t := target{part: call.Request.PathValue("part"), key: call.Request.PathValue("key"), id: values.Get("id")}
+	t := target{part: call.Request.PathValue("part"), key: call.Request.PathValue("key"), version: values.Get("version"), id: values.Get("id")}
 	if values.Get("unrouted") == "true" {
 		t.key = "/" + t.key
 	}
@@ -84,7 +90,9 @@ type confirmBody struct {
 	Key              string
 	Unrouted         bool
 	Parked           *deed.Parked
-	Asked            asked // what was said already, and has not been done yet
+	Asked            asked  // what was said already, and has not been done yet
+	Versions         []part // all that are meant, or that can be chosen from
+	Choice           *choice
 	Risky            bool
 	Action           string // where it is sent to
 	Back             string
@@ -110,11 +118,23 @@ func (c *console) confirm(call *gateway.Call, a action) (content, error) {
 		body.Key, body.Unrouted = strings.CutPrefix(t.key, "/")
 	}
 	to := url.Values{"id": {deed.NewID()}}
+	if a.view != nil {
+		if body.Choice, err = c.choose(call, own, t.version); err != nil {
+			return content{}, err
+		}
+		body.Asks = "Switch to version " + t.version + " of"
+		to.Set("version", t.version)
+	} else if own.Several && a.part != nil {
+		body.Versions, err = c.versions(call, own.Name)
+		if err != nil {
+			return content{}, err
+		}
+	}
 	if body.Unrouted {
 		to.Set("unrouted", "true")
 	}
 	body.Action = call.Request.URL.EscapedPath() + encoded(to)
-	return content{title: a.asks + " " + t.part, area: areaOf(own, a), body: body}, nil
+	return content{title: body.Asks + " " + t.part, area: areaOf(own, a), body: body}, nil
 }
 
 func areaOf(p part, a action) string {
@@ -146,7 +166,7 @@ func (c *console) partNamed(call *gateway.Call, name string) (part, error) {
 	if err != nil {
 		return part{}, err
 	}
-	for _, p := range parts {
+	for _, p := range foremost(parts) {
 		if p.Name == name {
 			return p, nil
 		}
@@ -189,17 +209,11 @@ func (c *console) say(call *gateway.Call, a action) error {
 	if t.id == "" {
 		return c.failed(call, &deed.InvalidError{Field: "id", Reason: "is missing: send this from the page that asks"})
 	}
-	meta.CommandID = deed.HashID("console", call.Actor(), a.name, t.part, t.key, t.id)
+	meta.CommandID = deed.HashID("console", call.Actor(), a.name, t.part, t.key+t.version, t.id)
 	ctx := deed.WithMeta(call.Context(), meta)
 	own, err := c.partNamed(call, t.part)
 	if err == nil {
-		if a.key != nil {
-			if _, err = a.key(c.service.Control(), ctx, t.part, t.key); errors.Is(err, deed.ErrNotFound) {
-				err = c.notParked(call.Context(), t.part, t.key)
-			}
-		} else {
-			_, err = a.part(c.service.Control(), ctx, t.part)
-		}
+		err = c.tell(ctx, call, a, t)
 	}
 	if err != nil {
 		return c.failed(call, err)
@@ -210,4 +224,24 @@ func (c *console) say(call *gateway.Call, a action) error {
 		to += "#" + place
 	}
 	return redirect(call, to)
+}
+
+// tell has the service be told.
+func (c *console) tell(ctx context.Context, call *gateway.Call, a action, t target) (err error) {
+	control := c.service.Control()
+	switch {
+	case a.key != nil:
+		if _, err = a.key(control, ctx, t.part, t.key); errors.Is(err, deed.ErrNotFound) {
+			err = c.notParked(call.Context(), t.part, t.key)
+		}
+	case a.view != nil:
+		var version int
+		if version, err = versionOf("version", t.version); err == nil {
+			_, err = a.view(control, ctx, t.part, version)
+			err = lagging(t, err)
+		}
+	default:
+		_, err = a.part(control, ctx, t.part)
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"mime"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -58,10 +59,28 @@ type node struct {
 	Text   string
 	More   string // what follows of a long string
 	Nodes  []*node
-	Count  int  // of Nodes, those left out included
-	Open   bool // it is unfolded at first
-	Cut    bool // something of it is left out
-	Length int  // of a long string, in characters
+	Count  int    // of Nodes, those left out included
+	Open   bool   // it is unfolded at first
+	Cut    bool   // something of it is left out
+	Length int    // of a long string, in characters
+	Mark   string // how it differs from what it stands beside; empty: it does not
+}
+
+// mark says of the value at a path that it differs, and unfolds what is around it. What is not shown cannot be marked: then what
+// it is in is.
+func (n *node) mark(path []step, kind string) {
+	for _, s := range path {
+		i := s.index
+		if i < 0 {
+			i = slices.IndexFunc(n.Nodes, func(child *node) bool { return child.Keyed && child.Key == cut(shownValue, s.name) })
+		}
+		if i < 0 || i >= len(n.Nodes) {
+			break
+		}
+		n.Open = true
+		n = n.Nodes[i]
+	}
+	n.Mark = kind
 }
 
 // nodeOf makes the nodes of valid JSON.

@@ -32,6 +32,22 @@ func open(t *testing.T, o *gateway.Options, parts ...deed.Part) *site {
 	t.Helper()
 	s := &site{Service: deedtest.Serve(t, parts...), t: t}
 	s.Settle() // all parts run
+	s.mount(o)
+	return s
+}
+
+// over makes a site of a service that somebody else runs, or nobody.
+func over(t *testing.T, service *deed.Service, o *gateway.Options) *site {
+	t.Helper()
+	s := &site{Service: &deedtest.Service{Service: service}, t: t}
+	s.mount(o)
+	return s
+}
+
+// mount has the site answer.
+func (s *site) mount(o *gateway.Options) {
+	t := s.t
+	t.Helper()
 	gw, err := gateway.New(s.Service.Service, o)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +59,23 @@ func open(t *testing.T, o *gateway.Options, parts ...deed.Part) *site {
 	t.Cleanup(server.Close)
 	t.Cleanup(gw.Stop)
 	s.url, s.gateway = server.URL, gw
-	return s
+}
+
+// Context is the test's, bounded so that nothing hangs.
+func (s *site) Context() context.Context {
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	s.t.Cleanup(cancel)
+	return ctx
+}
+
+// send sends a command, and fails the test if it is not handled.
+func (s *site) send(command deed.Effect) deed.Receipt {
+	s.t.Helper()
+	receipt, err := s.Dispatch(s.Context(), command.Stream(), command.Command().CommandType(), encode(s.t, command.Command()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return receipt
 }
 
 // page is what was answered.

@@ -9,6 +9,7 @@ import (
 // livePart is how a part is doing, as a page that is open is told.
 type livePart struct {
 	Name     string `json:"name"`
+	Key      string `json:"key"` // it and its version
 	State    string `json:"state"`
 	Position string `json:"position"`
 	Lag      string `json:"lag"`
@@ -25,15 +26,33 @@ type livePart struct {
 	Address  string `json:"address"`
 	Parked   string `json:"parked"`
 	Held     string `json:"held"`
+	Node     string `json:"node"`
+	On       string `json:"on"`
+	Reads    string `json:"reads"`
+	Instead  string `json:"instead"`
+
+	Partitions []livePartition `json:"partitions,omitempty"`
+}
+
+type livePartition struct {
+	Index    int    `json:"index"`
+	State    string `json:"state"`
+	Node     string `json:"node"`
+	Position string `json:"position"`
+	Lag      string `json:"lag"`
 }
 
 func livePartOf(p part) livePart {
 	l := livePart{
-		Name: p.Name, State: p.State, Position: num(p.Position), Lag: num(p.Lag), Behind: lasting(p.Behind), Done: p.Done, Chart: p.Chart, Most: num(p.Seen.Most),
+		Name: p.Name, Key: p.Key(), State: p.State, Position: num(p.Position), Lag: num(p.Lag), Behind: lasting(p.Behind), Done: p.Done, Chart: p.Chart, Most: num(p.Seen.Most),
 		Far: p.Far(), Going: p.Going(), Means: p.Means(), Error: cut(errorShown, p.Error), Tries: p.Tries(), Parked: num(p.Parked), Held: p.Held(),
+		Node: p.By(), On: p.On(), Reads: p.Reads(), Instead: p.Instead(),
 	}
 	if p.Record != nil {
 		l.Record, l.Address = num(p.Record.Position), link("log", p.Record.Position)
+	}
+	for _, s := range p.Slices() {
+		l.Partitions = append(l.Partitions, livePartition{s.Index, s.State, s.By, num(s.Position), num(s.Lag)})
 	}
 	return l
 }
@@ -51,7 +70,7 @@ func (c *console) partsJSON(call *gateway.Call) error {
 		Head   string     `json:"head"`
 		Alerts string     `json:"alerts"` // empty: nothing wants to be looked at
 		Parts  []livePart `json:"parts"`
-	}{Head: num(status.Head), Alerts: alertsText(alerts(status))}
+	}{Head: num(status.Head), Alerts: alertsText(alerts(status, c.meter.inFleet()))}
 	for _, p := range parts {
 		answer.Parts = append(answer.Parts, livePartOf(p))
 	}

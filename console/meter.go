@@ -2,7 +2,9 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,7 +19,15 @@ type meter struct {
 	now   func() time.Time // nil: time.Now
 	last  deed.Status
 	at    time.Time // of last
-	rings map[string]*ring
+	rings map[which]*ring
+	reads map[string]deed.Reading // by view
+	fleet bool                    // the service has been seen in a fleet
+}
+
+// which is what samples are of: a version of a part.
+type which struct {
+	name    string
+	version int
 }
 
 const (
@@ -67,20 +77,61 @@ func (m *meter) status(ctx context.Context, service *deed.Service) (deed.Status,
 	if err != nil {
 		return status, err
 	}
-	m.last, m.at = status, now
+	reads, err := readingsOf(ctx, service, status)
+	if err != nil {
+		return status, err
+	}
+	m.last, m.at, m.reads = status, now, reads
+	m.fleet = m.fleet || slices.ContainsFunc(status.Parts, shared)
 	if m.rings == nil {
-		m.rings = map[string]*ring{}
+		m.rings = map[which]*ring{}
 	}
 	for _, p := range status.Parts {
-		if m.rings[p.Name] == nil {
-			m.rings[p.Name] = &ring{}
+		of := which{p.Name, p.Version}
+		if m.rings[of] == nil {
+			m.rings[of] = &ring{}
 		}
-		r := m.rings[p.Name]
+		r := m.rings[of]
 		if n := len(r.samples); n == 0 || now.Sub(r.samples[n-1].at) >= sampleStep || p.Position < r.samples[n-1].position {
 			r.add(sample{at: now, position: p.Position, lag: p.Lag, behind: p.Behind})
 		}
 	}
 	return status, nil
+}
+
+// readingsOf tells which versions of views are read by their names; none where this node reads no views.
+func readingsOf(ctx context.Context, service *deed.Service, status deed.Status) (map[string]deed.Reading, error) {
+	reads := map[string]deed.Reading{}
+	for _, p := range status.Parts {
+		if _, known := reads[p.Name]; known || p.Kind != kindProjection {
+			continue
+		}
+		reading, err := service.Views().Reading(ctx, p.Name)
+		if err != nil && !errors.Is(err, deed.ErrElsewhere) {
+			return nil, err
+		}
+		reads[p.Name] = reading
+	}
+	return reads, nil
+}
+
+// shared tells whether a part is of a fleet: some node is known to run it.
+func shared(p deed.PartStatus) bool {
+	return p.Node != "" || p.State == deed.StateElsewhere || slices.ContainsFunc(p.Partitions, func(one deed.PartitionStatus) bool { return one.Node != "" })
+}
+
+// inFleet tells whether the service is one of several that share its log, as far as was seen.
+func (m *meter) inFleet() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fleet
+}
+
+// reading is which version of a view was read by its name.
+func (m *meter) reading(view string) deed.Reading {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.reads[view]
 }
 
 // renew has the next status asked for, and not taken from before.
@@ -99,10 +150,10 @@ type seen struct {
 	Estimate time.Duration // until it is where the log is now; 0: not known
 }
 
-func (m *meter) seen(part string) seen {
+func (m *meter) seen(part deed.PartStatus) seen {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := m.rings[part]
+	r := m.rings[which{part.Name, part.Version}]
 	if r == nil || len(r.samples) == 0 {
 		return seen{}
 	}
@@ -147,12 +198,23 @@ func chart[N ~int64](values []N) string {
 }
 
 // alerts counts the parts that want to be looked at, and the effects that are held back.
-func alerts(s deed.Status) int {
+func alerts(s deed.Status, fleet bool) int {
 	n := len(s.Effects.Held)
 	for _, p := range s.Parts {
-		if p.Parked > 0 || p.State == deed.StateStopped || p.State == deed.StateRetrying || p.State == deed.StateStalled {
+		if wanting(p, fleet) {
 			n++
 		}
 	}
 	return n
+}
+
+// wanting tells whether somebody should look at a part. One that another node runs is none of this; one that nobody in a fleet runs is.
+func wanting(p deed.PartStatus, fleet bool) bool {
+	switch p.State {
+	case deed.StateStopped, deed.StateRetrying, deed.StateStalled:
+		return true
+	case deed.StateOff:
+		return fleet
+	}
+	return p.Parked > 0
 }

@@ -21,7 +21,7 @@ var layouts = parseLayouts()
 
 var pageNames = []string{
 	"overview", "log", "record", "causes", "streams", "stream", "sides", "map", "views", "rows", "row", "processes", "process", "instance",
-	"parked", "store", "confirm", "error",
+	"parked", "store", "fleet", "compare", "confirm", "error",
 }
 
 func parseLayouts() map[string]*template.Template {
@@ -48,6 +48,7 @@ type sheet struct {
 	Script  string
 	Head    deed.Position
 	Alerts  string // how much wants to be looked at; empty: nothing does
+	Fleet   bool   // the service is one of several that share its log
 	Now     time.Time
 	Body    any
 }
@@ -84,8 +85,9 @@ func (c *console) show(call *gateway.Call, status int, name string, own content)
 		s.Theme = cookie.Value
 	}
 	if parts, err := c.meter.status(call.Context(), c.service); err == nil {
-		s.Head, s.Alerts = parts.Head, alertsText(alerts(parts))
+		s.Head, s.Alerts = parts.Head, alertsText(alerts(parts, c.meter.inFleet()))
 	}
+	s.Fleet = c.meter.inFleet()
 	var page bytes.Buffer
 	if err := layouts[name].ExecuteTemplate(&page, "layout", s); err != nil {
 		return err
@@ -137,10 +139,16 @@ func (m *missing) Error() string { return m.what }
 // Is makes errors.Is(err, deed.ErrNotFound) true.
 func (m *missing) Is(target error) bool { return target == deed.ErrNotFound } //nolint:errorlint // this is what Is is for
 
+// Error makes a page that says what went wrong an error.
+func (f *failure) Error() string { return f.What }
+
 func failureOf(err error) failure {
+	var own *failure
 	var gone *missing
 	var invalid *deed.InvalidError
 	switch {
+	case errors.As(err, &own):
+		return *own
 	case errors.As(err, &gone):
 		return failure{Status: http.StatusNotFound, What: gone.what, Do: gone.do, To: gone.to}
 	case errors.As(err, &invalid):
@@ -151,6 +159,10 @@ func failureOf(err error) failure {
 		return failure{Status: http.StatusBadRequest, What: "This page of the list is no more", Do: "The view was made anew, or the list is another. Begin with its first page."}
 	case errors.Is(err, deed.ErrReused):
 		return failure{Status: http.StatusConflict, What: "This was said before", Detail: err.Error(), Do: "Go back, reload the page, and say it once more if it still is to be done."}
+	case errors.Is(err, deed.ErrConflict):
+		return failure{Status: http.StatusConflict, What: "Somebody else was first", Detail: err.Error(), Do: "Go back, look at what was done meanwhile, and say it once more if it still is to be done."}
+	case errors.Is(err, deed.ErrElsewhere):
+		return failure{Status: http.StatusServiceUnavailable, What: "This node does not do this", Detail: err.Error(), Do: "Ask the console of a node that has the role."}
 	case errors.Is(err, deed.ErrClosed), errors.Is(err, deed.ErrBusy), errors.Is(err, deed.ErrLocked), errors.Is(err, deed.ErrReadOnly):
 		return failure{Status: http.StatusServiceUnavailable, What: "The store does not answer this now", Detail: err.Error(), Do: "Reload the page in a moment."}
 	}

@@ -50,7 +50,7 @@ func (c *console) parked(call *gateway.Call) (content, error) {
 		return content{}, err
 	}
 	body := parkedBody{Said: saidOf(call)}
-	for _, p := range parts {
+	for _, p := range foremost(parts) {
 		own, err := c.parkedBy(call.Context(), p)
 		if err != nil {
 			return content{}, err
@@ -79,7 +79,7 @@ func (c *console) parkedBy(ctx context.Context, p part) (parkedPart, error) {
 	}
 	own.More = len(found) > parkedPage
 	for _, k := range found[:min(len(found), parkedPage)] {
-		line := parkedLine{Parked: k, Since: k.Time, Asked: waiting[k.Key], At: p.Position, State: p.State}
+		line := parkedLine{Parked: k, Since: k.Time, Asked: waiting[k.Key], At: p.Least, State: p.State}
 		line.Name, line.Unrouted = strings.CutPrefix(k.Key, "/")
 		own.Keys = append(own.Keys, line)
 	}

@@ -54,6 +54,7 @@ type recordBody struct {
 type handler struct {
 	follower
 	State  string // empty: it has come to the record
+	On     string // the node that runs it, in words
 	At     deed.Position
 	Parked bool // it failed on the record, and holds it back
 }
@@ -67,11 +68,11 @@ func (c *console) handlers(call *gateway.Call, r deed.Record) ([]handler, error)
 	var all []handler
 	for _, f := range followersOf(c.service.Model(), r.Type) {
 		one := handler{follower: f}
-		for _, p := range parts {
+		for _, p := range foremost(parts) {
 			switch {
 			case p.Name != f.Name:
 			case p.Lag > 0 && p.Position < r.Position:
-				one.State, one.At = p.State, p.Position
+				one.State, one.On, one.At = p.State, p.On(), p.Position
 			case p.Parked > 0:
 				if one.Parked, err = c.failedOn(call.Context(), p.Name, r.Position); err != nil {
 					return nil, err

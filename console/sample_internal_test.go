@@ -49,23 +49,27 @@ func TestSamplerUnderABurst(t *testing.T) {
 
 func TestMeterRemembersWhatItSaw(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	m := meter{rings: map[string]*ring{"orders": {}}}
+	orders := deed.PartStatus{Name: "orders", Version: 1}
+	m := meter{rings: map[which]*ring{{"orders", 1}: {}, {"orders", 2}: {}}}
 	for i := range 500 { // 100 events a second are handled, of 100,000
 		position := deed.Position(i * 100)
-		m.rings["orders"].add(sample{at: now.Add(time.Duration(i) * time.Second), position: position, lag: 100_000 - position})
+		m.rings[which{"orders", 1}].add(sample{at: now.Add(time.Duration(i) * time.Second), position: position, lag: 100_000 - position})
 	}
-	s := m.seen("orders")
+	s := m.seen(orders)
 	if len(s.Lags) != ringSize || s.Speed != 100 || s.Estimate != 501*time.Second {
 		t.Errorf("%d samples, %v events/s, %v to go", len(s.Lags), s.Speed, s.Estimate)
 	}
 	if points := strings.Fields(chart(s.Lags)); len(points) != ringSize || !strings.HasPrefix(points[ringSize-1], fmt.Sprintf("%d.0,", chartWidth)) {
 		t.Errorf("the chart is %q", points)
 	}
-	m.rings["orders"].add(sample{at: now.Add(501 * time.Second), position: 5, lag: 99_995}) // made anew
-	if s := m.seen("orders"); len(s.Lags) != 1 || s.Speed != 0 {
+	m.rings[which{"orders", 1}].add(sample{at: now.Add(501 * time.Second), position: 5, lag: 99_995}) // made anew
+	if s := m.seen(orders); len(s.Lags) != 1 || s.Speed != 0 {
 		t.Errorf("after a rebuild: %+v", s)
 	}
-	if s := m.seen("nobody"); len(s.Lags) != 0 || chart(s.Lags) != "" {
+	if s := m.seen(deed.PartStatus{Name: "orders", Version: 2}); len(s.Lags) != 0 {
+		t.Errorf("of another version: %+v", s)
+	}
+	if s := m.seen(deed.PartStatus{Name: "nobody"}); len(s.Lags) != 0 || chart(s.Lags) != "" {
 		t.Errorf("of nobody: %+v", s)
 	}
 }

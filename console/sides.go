@@ -34,6 +34,7 @@ type sideView struct {
 	More  bool
 	Makes bool // the view handles events that the stream has
 	State string
+	On    string        // the node that runs it, in words
 	At    deed.Position // how far the view is
 	Lag   deed.Position
 }
@@ -95,9 +96,9 @@ func (c *console) sides(call *gateway.Call) (content, error) {
 func (c *console) standing(call *gateway.Call, views []sideView) error {
 	parts, _, err := c.parts(call, kindProjection)
 	for i := range views {
-		for _, p := range parts {
+		for _, p := range foremost(parts) {
 			if p.Name == views[i].Name {
-				views[i].State, views[i].At, views[i].Lag = p.State, p.Position, p.Lag
+				views[i].State, views[i].On, views[i].At, views[i].Lag = p.State, p.On(), p.Position, p.Lag
 			}
 		}
 	}

@@ -3,12 +3,15 @@ package console
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/deed-es/deed"
 )
 
 // Moving tells whether the part handles events now, so that it can be said how long the rest takes.
-func (p part) Moving() bool { return p.State == deed.StateCatchingUp }
+func (p part) Moving() bool {
+	return p.State == deed.StateCatchingUp || p.State == deed.StateElsewhere && p.Seen.Speed > 0
+}
 
 // Means is what comes of the part's state for who reads from it or waits for it; empty where there is nothing to say.
 func (p part) Means() string {
@@ -21,7 +24,14 @@ func (p part) Means() string {
 		return "Its last try failed. It tries again by itself." + p.shows()
 	case deed.StateStalled:
 		return "There is something left to handle, and nothing has moved for ten seconds." + p.shows()
+	case deed.StateElsewhere:
+		if p.Behind >= late && !p.Anew {
+			return "It is behind. What hinders it is known to the node that runs it, and shown by the console and the metrics of that node." + p.shows()
+		}
 	case deed.StateOff:
+		if p.Fleet {
+			return "Nobody runs it: no node that could is there, or none has taken it yet." + p.shows()
+		}
 		return "The service does not run it." + p.shows()
 	}
 	if p.Anew {
@@ -30,10 +40,13 @@ func (p part) Means() string {
 	return ""
 }
 
+// late is from when on a part that another node runs is said to be behind: what advances there is not always seen at once.
+const late = 10 * time.Second
+
 // shows tells how old what is read from the part is.
 func (p part) shows() string {
 	switch {
-	case !p.View() || p.Lag == 0:
+	case !p.View() || p.Lag == 0 || p.Reads() == notRead:
 		return ""
 	case p.Gone:
 		return " Its rows are gone, and are made anew once it goes on."
@@ -48,6 +61,8 @@ func (p part) shows() string {
 func (p part) Going() string {
 	switch {
 	case p.Lag == 0:
+		return ""
+	case p.State == deed.StateElsewhere && !p.Moving():
 		return ""
 	case !p.Moving():
 		return p.State

@@ -23,6 +23,8 @@ func TestWhatAStateMeans(t *testing.T) {
 		{state: deed.StateRetrying, going: "retrying", means: []string{"tries again by itself"}},
 		{state: deed.StateStalled, going: "stalled", means: []string{"nothing has moved"}},
 		{state: deed.StateOff, going: "off", means: []string{"does not run it"}},
+		{state: deed.StateElsewhere, going: "about 5.0 s to go, 100 events/s", means: []string{"It is behind", "known to the node that runs it", "as of position 1,000"}},
+		{state: deed.StateElsewhere, going: "about 5.0 s to go, 100 events/s", anew: true, means: []string{"made anew"}},
 	} {
 		status := deed.PartStatus{Name: "orders", Kind: kindProjection, State: c.state, Position: 1000, Lag: 500, Behind: time.Minute}
 		p := part{PartStatus: status, Anew: c.anew, Seen: seen{Speed: 100, Estimate: 5 * time.Second}}
@@ -46,8 +48,31 @@ func TestWhatAStateMeans(t *testing.T) {
 			t.Errorf("%s: a process has nothing to read: %q", c.state, p.Means())
 		}
 	}
-	good := part{PartStatus: deed.PartStatus{Kind: kindProjection, State: deed.StateLive, Position: 5}}
-	if good.Means()+good.Going()+good.Held()+good.Tries() != "" {
-		t.Errorf("of a part with which all is well: %q %q %q %q", good.Means(), good.Going(), good.Held(), good.Tries())
+	for _, state := range []string{deed.StateLive, deed.StateElsewhere} {
+		good := part{PartStatus: deed.PartStatus{Kind: kindProjection, State: state, Position: 5}, Fleet: true}
+		if good.Means()+good.Going()+good.Held()+good.Tries()+good.Reads()+good.Instead() != "" || good.Alerting() {
+			t.Errorf("of a part with which all is well: %q %q %q %q", good.Means(), good.Going(), good.Held(), good.Tries())
+		}
+	}
+	away := part{PartStatus: deed.PartStatus{Kind: kindProjection, State: deed.StateElsewhere, Position: 5, Lag: 1, Behind: time.Second}, Fleet: true}
+	if away.Means()+away.Going() != "" || away.Alerting() {
+		t.Errorf("of a part that runs elsewhere, and has something left: %q %q", away.Means(), away.Going())
+	}
+}
+
+// Off is nothing of note in a service that has not been started, and is that nobody runs the part in a fleet.
+func TestOffInAFleet(t *testing.T) {
+	off := part{PartStatus: deed.PartStatus{Name: "orders", Kind: kindProjection, State: deed.StateOff, Position: 5}}
+	if off.Alerting() || off.By() != "" || alerts(deed.Status{Parts: []deed.PartStatus{off.PartStatus}}, false) != 0 {
+		t.Errorf("alone: %t %q", off.Alerting(), off.By())
+	}
+	off.Fleet = true
+	if !off.Alerting() || off.By() != "nobody" || !strings.Contains(off.Means(), "Nobody runs it") || alerts(deed.Status{Parts: []deed.PartStatus{off.PartStatus}}, true) != 1 {
+		t.Errorf("in a fleet: %t %q %q", off.Alerting(), off.By(), off.Means())
+	}
+	off.Partitions = []deed.PartitionStatus{{Index: 0, State: deed.StateElsewhere, Node: "b", Position: 7}, {Index: 1, State: deed.StateOff, Position: 5}}
+	off.Head = 10
+	if slices := off.Slices(); off.By() != "b, nobody" || slices[0].By != "b" || slices[0].Lag != 3 || slices[1].By != "nobody" || slices[1].Lag != 5 {
+		t.Errorf("of partitions: %q %+v", off.By(), slices)
 	}
 }

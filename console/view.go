@@ -12,106 +12,32 @@ import (
 	"github.com/deed-es/deed/gateway"
 )
 
-// part is how a part is doing, as it is shown.
-type part struct {
-	deed.PartStatus
-	Seen   seen
-	Chart  string
-	Events []string // that it handles
-	Index  []string
-	Row    string // the Go type of its rows
-	Done   int    // how much of the log it has handled, in percent
-	Head   deed.Position
-	Mode   deed.Mode // of a projection
-	Steers bool      // it can be paused and resumed
-	Remade bool      // it can be made anew
-	Anew   bool      // it is being made anew
-	Gone   bool      // what was there before is gone, and nothing has been made yet
-}
-
-// View tells whether the part makes rows or tables.
-func (p part) View() bool { return p.Kind == kindProjection || p.Kind == kindTables }
-
-// Far tells whether the part is so far behind that it takes a while to catch up.
-func (p part) Far() bool { return p.Lag > 0 && p.Behind >= 2*time.Second }
-
-// Alerting tells whether somebody should look at the part.
-func (p part) Alerting() bool {
-	return p.Parked > 0 || p.State == deed.StateStopped || p.State == deed.StateRetrying || p.State == deed.StateStalled
-}
-
-// The kinds of parts, as Status names them.
-const (
-	kindProjection = "projection"
-	kindTables     = "tables"
-	kindProcess    = "process"
-	kindReactor    = "reactor"
-	kindTask       = "task"
-)
-
-// parts returns how the parts of some kinds are doing; of all, if none is named.
-func (c *console) parts(call *gateway.Call, kinds ...string) ([]part, deed.Status, error) {
-	status, err := c.meter.status(call.Context(), c.service)
-	if err != nil {
-		return nil, status, err
-	}
-	var all []part
-	for _, p := range status.Parts {
-		if len(kinds) > 0 && !slices.Contains(kinds, p.Kind) {
-			continue
-		}
-		shown := part{PartStatus: p, Seen: c.meter.seen(p.Name), Head: status.Head, Done: 100, Steers: p.Kind != kindTask, Remade: p.Kind == kindTables}
-		shown.Chart = chart(shown.Seen.Lags)
-		if status.Head > 0 && p.Lag > 0 {
-			shown.Done = int(min(99, p.Position*100/status.Head))
-		}
-		if err := c.renewed(call.Context(), &shown); err != nil {
-			return nil, status, err
-		}
-		describe(c.service.Model(), &shown)
-		all = append(all, shown)
-	}
-	return all, status, nil
-}
-
-// describe adds what the model says of a part.
-func describe(m deed.Model, p *part) {
-	take := func(named deed.PartModel) {
-		if named.Name == p.Name {
-			for _, e := range named.Events {
-				p.Events = append(p.Events, e.Name)
-			}
-		}
-	}
-	for _, v := range m.Projections {
-		take(v.PartModel)
-		if v.Name == p.Name {
-			p.Index, p.Row, p.Mode = v.Index, v.Row.Name, v.Mode
-			p.Steers, p.Remade = v.Mode == deed.Async, v.Mode != deed.Live
-		}
-	}
-	for _, others := range [][]deed.PartModel{m.Tables, m.Processes, m.Reactors} {
-		for _, o := range others {
-			take(o)
-		}
-	}
-}
-
 type viewsBody struct {
-	Parts []part
-	Head  deed.Position
+	Views []viewCard
+	Said  said
+}
+
+// viewCard is a view with its versions.
+type viewCard struct {
+	part
+	Versions []part // the newest first
 }
 
 // views is the page of the views.
 func (c *console) views(call *gateway.Call) (content, error) {
-	parts, status, err := c.parts(call, kindProjection, kindTables)
-	return content{title: "Views", area: "views", body: viewsBody{parts, status.Head}}, err
+	parts, _, err := c.parts(call, kindProjection, kindTables)
+	body := viewsBody{Said: saidOf(call)}
+	for _, p := range foremost(parts) {
+		body.Views = append(body.Views, viewCard{p, versionsOf(parts, p.Name)})
+	}
+	return content{title: "Views", area: "views", body: body}, err
 }
 
 type overviewBody struct {
 	Status   deed.Status
 	Parts    []part // those that want to be looked at first
 	Alerting []part
+	Fleet    bool
 }
 
 // overview is the first page.
@@ -130,7 +56,7 @@ func (c *console) overview(call *gateway.Call) (content, error) {
 	if quiet < 0 {
 		quiet = len(parts)
 	}
-	return content{title: "Overview", area: "overview", body: overviewBody{status, parts, parts[:quiet]}}, err
+	return content{title: "Overview", area: "overview", body: overviewBody{status, parts, parts[:quiet], c.meter.inFleet()}}, err
 }
 
 type rowsBody struct {
@@ -236,7 +162,7 @@ func (c *console) viewNamed(call *gateway.Call, name string) (part, error) {
 	if err != nil {
 		return part{}, err
 	}
-	for _, p := range parts {
+	for _, p := range foremost(parts) {
 		if p.Name == name {
 			return p, nil
 		}

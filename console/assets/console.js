@@ -61,8 +61,18 @@
     const told = (element, text) => { write(element, text); if (element) element.hidden = !text; };
     const state = $(".word", live("state") || own);
     if (state && live("state")) { state.className = "word word-" + part.state; write(state, part.state); }
-    for (const name of ["position", "lag", "behind", "most", "tries", "error", "going", "parked", "held"]) write(live(name), part[name]);
-    told(live("means"), part.means);
+    for (const name of ["position", "lag", "behind", "most", "tries", "error", "going", "parked", "held", "node"]) write(live(name), part[name]);
+    for (const name of ["means", "instead", "on", "reads"]) told(live(name), part[name]);
+    live("reads")?.classList.toggle("word-live", part.reads === "read");
+    if (live("switch")) live("switch").hidden = part.reads !== "not read";
+    for (const one of part.partitions || []) {
+      const row = $(`[data-partition="${one.index}"]`, own);
+      if (!row) continue;
+      for (const name of ["node", "position", "lag"]) write($(`[data-cell="${name}"]`, row), one[name]);
+      const word = $(`[data-cell="state"] .word`, row);
+      word.className = "word word-" + one.state;
+      write(word, one.state);
+    }
     if (live("means")) live("means").className = "note note-" + part.state;
     if (live("trouble")) {
       const record = live("record");
@@ -85,8 +95,8 @@
   };
 
   // What is to be looked at, and what is parked, is fetched again when there is another number of it, and while something that
-  // was said waits.
-  const troubles = () => $("#attention") || $("#held");
+  // was said waits; the fleet always is.
+  const troubles = () => $("#attention") || $("#held") || $("#fleet");
   const renewTroubles = async () => {
     const answer = await fetch(location.href);
     const old = troubles();
@@ -110,7 +120,7 @@
         before = counts;
       }
       for (const part of now.parts) {
-        for (const own of $$(`[data-part="${CSS.escape(part.name)}"]`)) showPart(own, part);
+        for (const own of $$(`[data-part="${CSS.escape(part.key)}"]`)) showPart(own, part);
       }
     });
   }

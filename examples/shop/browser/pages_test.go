@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/console"
 	"github.com/deed-es/deed/examples/shop/ui"
 )
@@ -56,6 +57,9 @@ var plainPages = []page{
 	{name: "console-asks", path: "/console/parts/orders/rebuild"},
 	{name: "console-asks-pause", path: "/console/parts/orders/pause"},
 	{name: "console-asks-resume", path: "/console/parts/orders/resume"},
+	{name: "console-asks-switch", path: "/console/parts/orders/switch?version=1"},
+	{name: "console-compare", path: "/console/parts/orders/compare"},
+	{name: "console-fleet", path: "/console/fleet"},
 	{name: "console-asks-retry", path: "/console/parked/orders/none/retry", status: http.StatusNotFound},
 	{name: "console-asks-skip", path: "/console/parked/orders/none/skip", status: http.StatusNotFound},
 	{name: "console-missing", path: "/console/views/there-is-none", status: http.StatusNotFound},
@@ -135,6 +139,48 @@ func TestEveryPage(t *testing.T) {
 			b.biteAxe()
 		})
 	}
+}
+
+// Who compares two versions of a view, and switches, sees which is read; so does who only looks on.
+func TestVersionsOfAView(t *testing.T) {
+	t.Parallel()
+	r := readings{shut: make(chan struct{}), open: make(chan struct{})}
+	first, second := r.projection(), r.projection()
+	second.Version, second.Partitions = 2, 4
+	second.Evolve = func(v reading, e deed.Recorded[deed.Event]) reading {
+		return reading{Reading: max(v.Reading, e.Event.(reading).Reading)}
+	}
+	s, store := openService(t, first, second)
+	flood(t, store, measured, 100_000)
+	b, other := visit(t, s), visit(t, s)
+	other.open("/console/views")
+	same := other.unreloaded()
+	b.open("/console/views")
+	section := func(version int) string { return fmt.Sprintf(`section[data-part="readings@%d"] `, version) }
+	b.has(section(1)+"[data-live=reads]", "read")
+	b.has(section(2)+"[data-live=reads]", "not read")
+	for _, version := range []int{1, 2} {
+		b.await(`document.querySelector(` + js(section(version)+"[data-live=position]") + `).textContent === "6,000"`)
+	}
+	b.await(`document.querySelector(` + js(section(2)+"[data-partition='3'] [data-cell=position]") + `).textContent === "6,000"`)
+	b.shoot("console-views-versions")
+	b.follow("[data-action=compare]", "/console/parts/readings/compare")
+	b.count("#counts + p [data-part]", 2)
+	b.has("[data-count=different]", "30")
+	b.count("section[data-key]", 20)
+	b.shoot("console-compare-versions")
+	b.follow("#more", "/console/parts/readings/compare")
+	b.count("section[data-key]", 30)
+	b.follow("[data-action=switch]", "/console/parts/readings/switch")
+	b.shoot("console-asks-switch-versions")
+	b.follow("#confirm button", "/console/views")
+	b.has("#said", "switch")
+	for _, who := range []*tab{b, other} {
+		who.await(`document.querySelector(` + js(section(2)+"[data-live=reads]") + `).textContent === "read"`)
+		who.none(section(2) + "[data-action=switch]")
+		who.await(`document.querySelector(` + js(section(1)+"[data-action=switch]") + `).checkVisibility()`)
+	}
+	same()
 }
 
 // everyRoute checks that the pages are all that the shop and its console have.
