@@ -24,7 +24,7 @@ SYSTEMS := linux darwin windows
 LINTER  := .cache/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help run test arch lint fmt vet check postgres mixed-pg standby-pg postgres-versions browser axe feed crash powercut bench clean
+.PHONY: help run test arch lint fmt vet check postgres mixed-pg standby-pg postgres-versions browser axe feed crash chaos-pg powercut bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +103,10 @@ feed: ## let a hundred follow the changes at once, and print how far behind they
 
 crash: ## kill the shop under load again and again, and count what is lost
 	go run ./examples/shop/crash
+
+chaos-pg: ## kill, stop and cut off four shops and their PostgreSQL server again and again, and count what is lost
+	@scripts/need-postgres
+	go run ./examples/shop/chaos
 
 powercut: ## cut the power ten thousand times, and count what is lost
 	go test ./sqlite -run '^TestPowerCut(FindsLossesWithoutFlushes)?$$' -count=1 -v -cuts $(CUTS)

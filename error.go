@@ -29,6 +29,8 @@ var (
 	ErrElsewhere = errors.New("not this node's work")
 	// ErrFenced: the lease under which something was to be stored is another's by now; nothing was stored.
 	ErrFenced = errors.New("the lease is another's by now")
+	// ErrUnavailable: the store is away or cannot take more for now; what was to be stored is not. Try again a little later.
+	ErrUnavailable = errors.New("the store is away")
 	// ErrReadOnly: the store was opened for reading only.
 	ErrReadOnly = errors.New("opened read-only")
 	// ErrForeignPosition: a position or checkpoint of another log.

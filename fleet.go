@@ -3,6 +3,7 @@ package deed
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -99,14 +100,16 @@ func (f *fleet) add(lease string) {
 	f.wants = slices.Insert(f.wants, i, lease)
 }
 
-// run beats until ctx is done; what stands under its leases has ended when leave is called.
-func (f *fleet) run(ctx context.Context) {
+// run beats until ctx is done, or something fails that retrying cannot mend; what stands under its leases has ended when leave is called.
+func (f *fleet) run(ctx context.Context) error {
 	for failed := 0; ctx.Err() == nil; {
 		wait := f.every()
 		err := guard(func() error { return f.beat(ctx) })
 		switch {
 		case err == nil:
 			failed = 0
+		case errors.Is(err, ErrForked), errors.Is(err, ErrForeignPosition):
+			return fmt.Errorf("node %s: %w", f.name, err)
 		case ctx.Err() == nil:
 			f.logger.Warn("could not say that this node is there, and will try again", "node", f.name, "attempt", failed+1, "error", err)
 			wait = jittered(failed, min(firstRetry, wait), wait/2)
@@ -124,6 +127,7 @@ func (f *fleet) run(ctx context.Context) {
 		}
 		timer.Stop()
 	}
+	return nil
 }
 
 // start makes the node another than it was before.

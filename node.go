@@ -8,7 +8,7 @@ import (
 )
 
 // join makes the service a node of the fleets that it shares stores with. The function returned leaves them.
-func (s *Service) join(ctx context.Context) (leave func()) {
+func (s *Service) join(ctx context.Context, fail func(error)) (leave func()) {
 	if len(s.fleets) == 0 {
 		return func() {}
 	}
@@ -17,7 +17,11 @@ func (s *Service) join(ctx context.Context) (leave func()) {
 	var running sync.WaitGroup
 	for _, f := range s.fleets {
 		f.start()
-		running.Go(func() { f.run(beating) })
+		running.Go(func() {
+			if err := f.run(beating); err != nil {
+				fail(err)
+			}
+		})
 	}
 	running.Go(func() { s.heed(beating) })
 	return func() {

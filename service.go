@@ -209,7 +209,11 @@ func (s *Service) Run(ctx context.Context) error {
 	var failed sync.Once
 	var failure error
 	var running sync.WaitGroup
-	leave := s.join(ctx)
+	fail := func(err error) {
+		failed.Do(func() { failure = err })
+		cancel()
+	}
+	leave := s.join(ctx, fail)
 	for _, l := range s.loops {
 		if !s.has(l.role) {
 			continue
@@ -217,8 +221,7 @@ func (s *Service) Run(ctx context.Context) error {
 		running.Go(func() {
 			if err := s.keepUp(ctx, l); err != nil {
 				s.logger.Error("a part stopped the service", "kind", l.progress.kind, "part", l.progress.name, "error", err)
-				failed.Do(func() { failure = err })
-				cancel()
+				fail(err)
 			}
 		})
 	}

@@ -9,7 +9,8 @@ import (
 	"github.com/deed-es/deed"
 )
 
-// count is a row of a view that stands in several versions: each counts the events of an account, and says which version it is.
+// count is a row of a view that stands in several versions: each counts the events of an account until it is closed, and says which
+// version it is.
 type count struct {
 	N  int    `json:"n"`
 	By string `json:"by"`
@@ -27,6 +28,9 @@ func talliesWith(version int, before func(r deed.Recorded[deed.Event])) talliesO
 		Key: func(r deed.Recorded[deed.Event]) string { return r.Stream.ID() },
 		Evolve: func(v count, r deed.Recorded[deed.Event]) count {
 			before(r)
+			if r.Type == (closed{}).EventType() {
+				return count{}
+			}
 			return count{N: v.N + 1, By: fmt.Sprintf("v%d", version)}
 		},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/deedtest"
@@ -12,7 +13,7 @@ import (
 
 // Two versions among the parts stand side by side, and somebody says which is read.
 func TestVersionsSideBySide(t *testing.T) {
-	db, _ := memory(t)
+	db, clock := memory(t)
 	held := make(gate, 1) // one event for each that is put in
 	s := start(t, db, accounts, tallies(1), talliesWith(2, held.hold))
 	held <- struct{}{}
@@ -36,7 +37,8 @@ func TestVersionsSideBySide(t *testing.T) {
 			t.Errorf("got %v, want a BehindError about position %d", err, receipt.Position)
 		}
 		s.isRead(1, false)
-		if part := s.version("tallies", 2); part.Read || !part.Ready {
+		clock.Advance(time.Minute)
+		if part := s.version("tallies", 2); part.Read || !part.Ready || part.Behind < time.Minute {
 			t.Errorf("the version that nobody reads is %+v, want it ready", part)
 		}
 		want(t, "what was said", types(t, db, deed.Query{Stream: "process-tallies"}), nil)
@@ -133,6 +135,7 @@ func TestChangesEndWhereTheVersionIsSwitched(t *testing.T) {
 	s := start(t, db, accounts, tallies(1), tallies(2))
 	s.send(accounts.Send("1", open{"ann"}))
 	s.settle()
+	s.stop() // so that nobody looks what is read every now and then
 	changed, ended := make(chan deed.Change), make(chan error, 1)
 	go func() {
 		for change, err := range s.Views().Changes(bounded(t), "tallies", 1, deed.ChangeCursor{}) {
@@ -215,6 +218,11 @@ func (s *shifting) WaitView(ctx context.Context, view deed.ViewRef, reach deed.P
 	return s.DB.WaitView(ctx, view, reach)
 }
 
+func (s *shifting) Changes(ctx context.Context, view deed.ViewRef, after deed.ChangeCursor, limit int) ([]deed.Row, deed.Position, error) {
+	s.before(view)
+	return s.DB.Changes(ctx, view, after, limit)
+}
+
 // A version that is gone by the time that it is looked at is no reason not to answer.
 func TestReadingWhileTheVersionGoes(t *testing.T) {
 	db, err := sqlite.OpenMemory(&sqlite.Options{Clock: deedtest.NewClock(deedtest.Start)})
@@ -243,6 +251,13 @@ func TestReadingWhileTheVersionGoes(t *testing.T) {
 					t.Errorf("after %d: the list is %+v", after, rows)
 				}
 				return err
+			},
+			"the changes": func(v deed.Views) error {
+				for _, err := range v.Changes(bounded(t), "tallies", 1, deed.ChangeCursor{Position: after}) {
+					wantErr(t, err, deed.ErrCursor)
+					return nil
+				}
+				return errors.New("there are none")
 			},
 		} {
 			store := &shifting{DB: db}

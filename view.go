@@ -139,14 +139,28 @@ func (v rawView) get(ctx context.Context, key string, after Position) (Row, Posi
 	if err := ValidID(key); err != nil {
 		return Row{}, 0, fmt.Errorf("get from view %s: %w", v.ref.Name, err)
 	}
-	if err := v.waitFor(ctx, key, after); err != nil {
-		return Row{}, 0, fmt.Errorf("get %s from view %s: %w", key, v.ref.Name, err)
-	}
-	row, position, err := v.store.Row(ctx, v.ref, key)
+	var row Row
+	position, err := reachedBy(after, func() error { return v.waitFor(ctx, key, after) }, func() (position Position, err error) {
+		row, position, err = v.store.Row(ctx, v.ref, key)
+		return position, err
+	})
 	if err != nil {
 		return row, position, fmt.Errorf("get %s from view %s: %w", key, v.ref.Name, err)
 	}
 	return row, position, nil
+}
+
+// reachedBy reads from a view that has reached a position. Where somebody makes the view anew in between, it waits again.
+func reachedBy(after Position, wait func() error, read func() (Position, error)) (Position, error) {
+	for {
+		if err := wait(); err != nil {
+			return 0, err
+		}
+		position, err := read()
+		if position >= after || err != nil && !errors.Is(err, ErrNotFound) {
+			return position, err
+		}
+	}
 }
 
 func (v rawView) list(ctx context.Context, where []Where, page Page, after Position) (Rows[json.RawMessage], error) {
@@ -163,16 +177,16 @@ func (v rawView) page(ctx context.Context, where []Where, page Page, after Posit
 	if err != nil {
 		return rows, err
 	}
-	if err := v.wait(ctx, after); err != nil {
-		return rows, err
-	}
 	limit := q.Limit
 	q.Limit++ // one more tells whether there is a next page
-	found, position, err := v.store.ListRows(ctx, v.ref, q)
+	var found []Row
+	rows.Position, err = reachedBy(after, func() error { return v.wait(ctx, after) }, func() (position Position, err error) {
+		found, position, err = v.store.ListRows(ctx, v.ref, q)
+		return position, err
+	})
 	if err != nil {
-		return rows, err
+		return Rows[json.RawMessage]{}, err
 	}
-	rows.Position = position
 	for _, r := range found[:min(limit, len(found))] {
 		rows.Rows = append(rows.Rows, KeyedRow[json.RawMessage]{Key: r.Key, Position: r.Position, Parked: r.Parked, Row: r.Data})
 	}

@@ -23,7 +23,7 @@ import (
 //   - *deed.MalformedError: 400; *deed.InvalidError: 422 with the field
 //   - deed.ErrNotFound: 404; deed.ErrConflict: 409; deed.ErrReused: 422; deed.ErrCursor: 400; deed.ErrBehind: 504
 //   - deed.ErrForeignPosition, deed.ErrForked: 409
-//   - deed.ErrBusy, deed.ErrUnknown, deed.ErrClosed, deed.ErrElsewhere, deed.ErrReadOnly, deed.ErrLocked, a deadline: 503
+//   - deed.ErrBusy, deed.ErrUnknown, deed.ErrClosed, deed.ErrUnavailable, deed.ErrElsewhere, deed.ErrReadOnly, deed.ErrLocked, a deadline: 503
 //   - ErrUnauthenticated: 401; ErrForbidden: 403
 //   - any other: 500, logged with the correlation; the client does not see its text
 type Problem struct {
@@ -116,6 +116,7 @@ var knownProblems = []struct {
 	{deed.ErrBehind, Problem{Status: 504, Code: "behind", Detail: "the view has not reached the position yet", retryAfter: 1}},
 	{deed.ErrBusy, Problem{Status: 503, Code: "busy", Detail: "too much is waiting to be stored; nothing was stored", retryAfter: 1}},
 	{deed.ErrUnknown, Problem{Status: 503, Code: "outcome-unknown", Detail: "whether it is stored is not known; the same request with the same Idempotency-Key tells", retryAfter: 1}},
+	{deed.ErrUnavailable, Problem{Status: 503, Code: "unavailable", Detail: "the store is away; nothing was stored", retryAfter: 1}},
 	{deed.ErrElsewhere, Problem{Status: 503, Code: "elsewhere", Detail: "this node does not do that; ask another"}},
 	{deed.ErrClosed, Problem{Status: 503, Code: "unavailable", Detail: "the store is closed", retryAfter: 5}},
 	{deed.ErrReadOnly, Problem{Status: 503, Code: "read-only", Detail: "this node only reads"}},

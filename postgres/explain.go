@@ -1,9 +1,13 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -40,16 +44,46 @@ func explain(err error) error {
 	var connect *pgconn.ConnectError
 	var server *pgconn.PgError
 	switch {
+	case errors.Is(err, deed.ErrForked):
+		return err
 	case errors.As(err, &server):
 	case errors.As(err, &connect) && !errors.Is(err, context.Canceled):
-		return fmt.Errorf("the server cannot be reached; see whether it runs, and whether host and port in the URL are its own: %w", err)
+		return away("the server cannot be reached; see whether it runs, and whether host and port in the URL are its own", err)
+	case errors.Is(err, deed.ErrUnknown):
+		return err
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.As(err, new(*net.OpError)), errors.Is(err, net.ErrClosed), pgconn.SafeToRetry(err):
+		return away("the connection to the server was lost", err)
 	default:
 		return err
 	}
-	if advice := advised(server.Code); advice != "" {
+	advice := advised(server.Code)
+	switch {
+	case passes(server.Code):
+		return away(advice, err)
+	case advice != "":
 		return fmt.Errorf("%s: %w", advice, err)
 	}
 	return err
+}
+
+// away is an error that passes by itself, or once somebody has seen to the server.
+func away(advice string, err error) error {
+	if errors.Is(err, deed.ErrUnknown) || errors.Is(err, deed.ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %s: %w", deed.ErrUnavailable, cmp.Or(advice, "it may pass"), err)
+}
+
+// passes tells whether an error of the server with this code is about the server, and not about what it was asked: lost connections, no
+// room, and an operator's doings (but for a statement that was cancelled).
+func passes(code string) bool {
+	switch {
+	case code == "57014":
+		return false
+	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "53"), strings.HasPrefix(code, "57"), strings.HasPrefix(code, "58"):
+		return true
+	}
+	return false
 }
 
 // advised is what to do about an error of the server with this code.

@@ -107,6 +107,7 @@ type DB struct {
 	close   sync.Once
 	behind  sync.WaitGroup // who looks for news, and who tells them
 
+	past   past
 	head   atomic.Int64 // the last position that is known to be readable
 	kinds  atomic.Pointer[kindSet]
 	marker *marker
@@ -158,6 +159,8 @@ func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 		tables: tables{schema: options.Schema}, lock: lockKey(options.Schema, options.Log), closed: make(chan struct{}),
 	}
 	db.watch.kicked, db.teller.name, db.teller.due = make(chan struct{}, 1), deed.NewID(), make(chan struct{}, 1)
+	db.past.gone = make(chan struct{})
+	config.ConnConfig.AfterConnect = db.connected
 	db.marker, db.guests, db.folds = newMarker(db), newGuests(config.MaxConns), newFolds()
 	db.stopped, db.stop = context.WithCancel(context.WithoutCancel(ctx))
 	db.kinds.Store(&kindSet{})
@@ -241,6 +244,8 @@ func (db *DB) usable(ctx context.Context) error {
 	select {
 	case <-db.closed:
 		return deed.ErrClosed
+	case <-db.past.gone:
+		return db.past.err()
 	default:
 		return ctx.Err()
 	}

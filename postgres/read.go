@@ -151,6 +151,10 @@ func (r *reading) next(ctx context.Context) error {
 			return r.db.untilShown(ctx, r.awaits)
 		}
 	}
+	if n := len(r.page.records); n > 0 && !shared {
+		r.db.past.sees(&r.page.records[0]) // the last of them, backward
+		r.db.past.sees(&r.page.records[n-1])
+	}
 	for i := range r.page.records {
 		record := r.page.records[i]
 		if shared {

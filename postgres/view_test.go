@@ -59,3 +59,49 @@ func TestLongIndexValuesAreOrderedAndFound(t *testing.T) {
 		}
 	}
 }
+
+// How far a view is, is said as it is now, also by a process that has nothing to do with the view and nobody who waits for it; and who has
+// read that the view was made anew by another process waits for it again.
+func TestAViewIsWhereAnotherProcessHasBroughtIt(t *testing.T) {
+	t.Parallel()
+	o := &postgres.Options{Schema: fresh(t)}
+	one, other := opened(t, o), opened(t, o)
+	view, key := deed.ViewRef{Name: "notes", Version: 1}, "k"
+	commit := func(from, to deed.Position) {
+		t.Helper()
+		if _, err := one.OpenView(t.Context(), deed.ViewSpec{ViewRef: view}); err != nil {
+			t.Fatal(err)
+		}
+		rows := []deed.RowChange{{Row: deed.Row{Key: key, Data: []byte("{}"), Position: to}}}
+		if err := one.CommitView(t.Context(), deed.ViewCommit{View: view, From: from, Checkpoint: deed.Checkpoint{Position: to}, Rows: rows}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	isAt := func(want deed.Position) {
+		t.Helper()
+		if at, err := other.WaitView(t.Context(), view, 0); at != want || err != nil {
+			t.Errorf("the other process says %d, %v, want %d", at, err, want)
+		}
+	}
+	commit(0, 3)
+	isAt(3)
+	commit(3, 7)
+	isAt(7)
+	if err := one.DropView(t.Context(), view); err != nil {
+		t.Fatal(err)
+	}
+	commit(0, 2)
+	if _, at, err := other.Row(t.Context(), view, key); at != 2 || err != nil {
+		t.Fatalf("the row is read at %d, %v", at, err)
+	}
+	waited := make(chan deed.Position, 1)
+	go func() {
+		at, _ := other.WaitView(t.Context(), view, 5)
+		waited <- at
+	}()
+	commit(2, 6)
+	if at := <-waited; at != 6 {
+		t.Errorf("who waited for 5 is told %d, want 6", at)
+	}
+	isAt(6)
+}

@@ -15,11 +15,14 @@ import (
 // look reads a view as it is, and then with f what it holds, all as of one moment.
 func (s *views) look(ctx context.Context, ref deed.ViewRef, f func(querier, *storedView) error) error {
 	return s.db.read(ctx, func(c *pgxpool.Conn) error {
-		v := &storedView{}
+		v, since := &storedView{}, s.waiting.since()
 		b := &pgx.Batch{}
 		b.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 		b.Queue(s.db.tables.sql(findViewSQL), s.db.log, s.inline, ref.Name, ref.Version).QueryRow(func(row pgx.Row) error { return v.scan(row) })
 		err := c.SendBatch(ctx, b).Close()
+		if err == nil || isNone(err) {
+			s.waiting.found(ref, v.position, since)
+		}
 		if err == nil {
 			err = f(c, v)
 		} else if isNone(err) {
@@ -39,12 +42,15 @@ const oneRowSQL = `SELECT v.view, v.position, v.parked, r.data, coalesce(r.posit
 
 // Row returns a row and the view's position, read together. See deed.ViewStore.
 func (s *views) Row(ctx context.Context, view deed.ViewRef, key string) (row deed.Row, at deed.Position, err error) {
-	v := &storedView{ref: view}
+	v, since := &storedView{ref: view}, s.waiting.since()
 	err = s.db.read(ctx, func(c *pgxpool.Conn) error {
 		row = deed.Row{Key: key}
 		return c.QueryRow(ctx, s.db.tables.sql(oneRowSQL), s.db.log, s.inline, view.Name, view.Version, key).
 			Scan(&v.id, &at, &v.parked, &row.Data, &row.Position)
 	})
+	if err == nil || isNone(err) {
+		s.waiting.found(view, at, since)
+	}
 	switch {
 	case isNone(err):
 		return deed.Row{}, 0, errNoView(view)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/deed-es/deed"
 )
 
@@ -130,6 +132,11 @@ func (s *views) WaitView(ctx context.Context, view deed.ViewRef, reach deed.Posi
 	if err := s.db.usable(context.WithoutCancel(ctx)); err != nil {
 		return 0, err
 	}
+	if reach <= 0 { // how far it is now, which others may know better
+		if err := s.lookUp(ctx, view); err != nil && ctx.Err() == nil {
+			return 0, err
+		}
+	}
 	at, waiter := s.waiting.join(view, reach)
 	if waiter == nil {
 		return at, nil
@@ -148,4 +155,19 @@ func (s *views) WaitView(ctx context.Context, view deed.ViewRef, reach deed.Posi
 		return at, nil
 	}
 	return at, &deed.BehindError{View: view.Name, Want: reach, Reached: at}
+}
+
+// lookUp finds out how far a view is.
+func (s *views) lookUp(ctx context.Context, ref deed.ViewRef) error {
+	return s.db.read(ctx, func(c *pgxpool.Conn) error {
+		since := s.waiting.since()
+		var at deed.Position
+		err := c.QueryRow(ctx, s.db.tables.sql("SELECT position FROM @views WHERE log = $1 AND inline = $2 AND name = $3 AND version = $4"),
+			s.db.log, s.inline, ref.Name, ref.Version).Scan(&at)
+		if err == nil || isNone(err) {
+			s.waiting.found(ref, at, since)
+			return nil
+		}
+		return err
+	})
 }

@@ -54,6 +54,8 @@ func (db *DB) wait(ctx context.Context, news <-chan struct{}) error {
 		return ctx.Err()
 	case <-db.closed:
 		return deed.ErrClosed
+	case <-db.past.gone:
+		return db.past.err()
 	}
 }
 

@@ -294,6 +294,9 @@ func (w *writer) commit(ctx context.Context, g *group, b *pgx.Batch) error {
 // publish makes known what is stored.
 func (g *group) publish() {
 	db, l := g.l.db, g.l
+	for i := range g.records {
+		db.past.sees(&g.records[i])
+	}
 	if l.kinds = db.learnKinds(l.kinds); len(g.records)+len(g.commands) > 0 {
 		l.time = g.now
 	}

@@ -126,7 +126,7 @@ func TestWhatIsNotOursIsRefusedAndLeftAlone(t *testing.T) {
 		"another program's database": func(path string) error {
 			return sql(path, "CREATE TABLE t (x); PRAGMA application_id=77")
 		},
-		"schema version 99, made by a newer program; this one knows up to 2": func(path string) error {
+		"schema version 99, made by a newer program; this one knows up to 3": func(path string) error {
 			db, err := sqlite.Open(path, nil)
 			if err != nil {
 				return err

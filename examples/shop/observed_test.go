@@ -22,7 +22,7 @@ func TestTheShopIsObserved(t *testing.T) {
 	for _, want := range []string{
 		`deed_commands_total{category="order",outcome="ok",type="place"} 1`,
 		`deed_http_requests_total{method="POST",route="/orders",status="2xx"} 1`,
-		`deed_part_ready{kind="projection",part="orders"} 1`, `deed_flush_seconds_count{store="log"}`, "go_goroutines ",
+		`deed_part_ready{kind="projection",part="orders",version="1"} 1`, `deed_flush_seconds_count{store="log"}`, "go_goroutines ",
 	} {
 		if !strings.Contains(metrics, "\n"+want) {
 			t.Errorf("%s is not among the metrics", want)
