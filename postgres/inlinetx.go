@@ -22,7 +22,7 @@ type InlineTx[E deed.Event] struct {
 	// Events is a value of every event that Write is called with; others are passed over.
 	Events []E
 	// Write writes what an event changes, in the order of positions. An error fails the append of that event, and no other; a panic is one. tx is lent
-	// as in DB.InTx, with lock_timeout 10s and idle_in_transaction_session_timeout 2s: the log waits for Write, and so does everybody who appends.
+	// as in DB.InTx, with lock_timeout 10s and idle_in_transaction_session_timeout 1500ms: the log waits for Write, and so does everybody who appends.
 	Write func(ctx context.Context, tx pgx.Tx, r deed.Recorded[E]) error
 	// Reset empties the tables. It is called before the first event is written, and again where a raised Version begins anew.
 	Reset func(ctx context.Context, tx pgx.Tx) error

@@ -40,7 +40,7 @@ func TestAnAppendThatDoesNotGetTheLockIsRefused(t *testing.T) {
 	}
 }
 
-// A process that is stopped while it has the lock keeps the others waiting for two seconds, and no longer; its own group is not
+// A process that is stopped while it has the lock keeps the others waiting for a second and a half, and no longer; its own group is not
 // stored. Here it is a fold that stands still.
 func TestAProcessThatStandsStillLosesTheLock(t *testing.T) {
 	t.Parallel()
@@ -73,7 +73,7 @@ func TestAProcessThatStandsStillLosesTheLock(t *testing.T) {
 	<-holds
 	since := time.Now()
 	appended(t, other, write("order-2", 0, "b"))
-	if waited := time.Since(since); waited < time.Second || waited > 8*time.Second { // two, on a machine with nothing else to do
+	if waited := time.Since(since); waited < time.Second || waited > 8*time.Second { // one and a half, on a machine with nothing else to do
 		t.Errorf("the other process waited for %v", waited)
 	}
 	close(release)

@@ -107,7 +107,7 @@ func TestEveryTransactionSetsWhatItNeeds(t *testing.T) {
 	for i := range 3 { // the first looks at the log, the others suppose
 		appended(t, db, write("order-1", deed.Version(i), string(rune('a'+i))))
 		for name, want := range map[string]string{
-			"synchronous_commit": "on", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "2s", "transaction_isolation": "read committed",
+			"synchronous_commit": "on", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "1500ms", "transaction_isolation": "read committed",
 		} {
 			var got string
 			if err := c.QueryRow(ctx, "DELETE FROM "+schema+".seen WHERE name = $1 RETURNING value", name).Scan(&got); err != nil || got != want {

@@ -136,10 +136,10 @@ var (
 
 // The bounds of what is waited for.
 const (
-	connectTimeout = 10 * time.Second // unless the URL says otherwise
-	writeTimeout   = time.Minute      // a transaction that writes, whoever waits for it
-	lockTimeout    = 10 * time.Second // for the log's lock
-	idleTimeout    = 2 * time.Second  // between two statements of a transaction that has the lock
+	connectTimeout = 10 * time.Second    // unless the URL says otherwise
+	writeTimeout   = time.Minute         // a transaction that writes, whoever waits for it
+	lockTimeout    = 10 * time.Second    // for the log's lock
+	idleTimeout    = 3 * time.Second / 2 // between two statements of a transaction that has the lock
 )
 
 // Open opens a log in the database that url names ("postgres://user@host/database?…", or as libpq knows it otherwise), and makes

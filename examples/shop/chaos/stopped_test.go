@@ -38,9 +38,9 @@ func bounded(t *testing.T) context.Context {
 	return ctx
 }
 
-// A process that is stopped while it has the log's lock loses it when the server has waited two seconds for it.
+// A process that is stopped while it has the log's lock loses it when the server has waited a second and a half for it.
 const (
-	lockKept = 2 * time.Second
+	lockKept = 3 * time.Second / 2
 	slack    = 2 * time.Second // a machine that has other things to do
 )
 

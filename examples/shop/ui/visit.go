@@ -126,12 +126,13 @@ func (v *visit) stateOf(view string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	state := ""
 	for _, part := range status.Parts {
-		if part.Name == view {
-			return part.State, nil
+		if part.Name == view && (state == "" || part.Read) { // of several versions the one that is read
+			state = part.State
 		}
 	}
-	return "", nil
+	return state, nil
 }
 
 // pathID is the id in the page's path.
