@@ -162,9 +162,11 @@ func (m *marker) look(ctx context.Context) (c candidate, due bool, err error) {
 	var own, held bool
 	b := &pgx.Batch{}
 	queueBegin(b, false) // a head that a crash takes is found again
+	queueBlock(b, m.db)
 	b.Queue(m.db.tables.sql(lookSQL), m.db.log, m.db.teller.name).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&head, &stored, &base, &until, &own, &held)
 	})
+	b.Queue(endBlockSQL)
 	m.queueHolders(b, &c.holders)
 	if err := m.c.SendBatch(ctx, b).Close(); err != nil {
 		return c, false, err

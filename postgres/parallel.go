@@ -191,9 +191,21 @@ func (g *group) queuePositions(b *pgx.Batch, n int) {
 	if !g.parallel || n == 0 {
 		return
 	}
+	queueBlock(b, g.l.db)
 	const sql = "SELECT l.base + nextval('@positions'::regclass) AS position FROM @logs l, generate_series(1, $2::int) WHERE l.log = $1 AND l.base IS NOT NULL ORDER BY 1"
 	b.Queue(g.l.db.tables.sql(sql), g.l.db.log, n).Query(func(rows pgx.Rows) (err error) {
 		g.positions, err = pgx.CollectRows(rows, pgx.RowTo[int64])
 		return err
 	})
+	b.Queue(endBlockSQL)
+}
+
+// The positions of a group have none of another between them, and the sequence is read where none is cut: an append is seen whole or not
+// at all. What keeps others off meanwhile is a lock behind a savepoint, which is given back with that; what the sequence has given
+// out stays.
+const endBlockSQL = "ROLLBACK TO SAVEPOINT deed_block"
+
+func queueBlock(b *pgx.Batch, db *DB) {
+	b.Queue("SAVEPOINT deed_block")
+	b.Queue("SELECT pg_advisory_xact_lock($1)", db.blocks)
 }

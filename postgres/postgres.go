@@ -100,6 +100,7 @@ type DB struct {
 	info     deed.LogInfo
 	log      int32 // the log's number in the schema
 	lock     int64
+	blocks   int64 // the lock under which positions are given out, in the order Parallel
 
 	closed  chan struct{}
 	stopped context.Context // ends with Close
@@ -156,7 +157,7 @@ func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 	pooled := setUp(config, url)
 	db := &DB{
 		options: options, limits: options.limits(), logger: options.Logger, clock: options.Clock, config: config, pooled: pooled,
-		tables: tables{schema: options.Schema}, lock: lockKey(options.Schema, options.Log), closed: make(chan struct{}),
+		tables: tables{schema: options.Schema}, lock: lockKey(options.Schema, options.Log), blocks: lockKey(options.Schema, options.Log+"\x00positions"), closed: make(chan struct{}),
 	}
 	db.watch.kicked, db.teller.name, db.teller.due = make(chan struct{}, 1), deed.NewID(), make(chan struct{}, 1)
 	db.past.gone = make(chan struct{})
