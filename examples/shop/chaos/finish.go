@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/deed-es/deed"
-	"github.com/deed-es/deed/examples/shop/chaos/audit"
+	"github.com/deed-es/deed/examples/shop/audit"
 )
 
 const (
@@ -73,7 +73,7 @@ func (h *harness) settled(ctx context.Context) (records []audit.Record, err erro
 		case calm == 2:
 			return records, nil
 		case time.Now().After(deadline):
-			return nil, fmt.Errorf("%d things are not done %v after the last start, and %s effects wait: %s", len(left), settleWithin, pending, first(left))
+			return nil, fmt.Errorf("%d things are not done %v after the last start, and %s effects wait: %s", len(left), settleWithin, pending, audit.Few(left))
 		}
 		if err := pause(ctx, lookEvery); err != nil {
 			return nil, err
@@ -221,15 +221,5 @@ func (h *harness) report(f audit.Findings, records []audit.Record) error {
 	if len(all) == 0 {
 		return nil
 	}
-	return fmt.Errorf("something is wrong (-random %d):\n%s", h.seed, first(all))
-}
-
-// first is the first few of a list.
-func first(all []string) string {
-	const most = 20
-	text := strings.Join(all[:min(most, len(all))], "\n")
-	if len(all) > most {
-		text += fmt.Sprintf("\nand %d more", len(all)-most)
-	}
-	return text
+	return fmt.Errorf("something is wrong (-random %d):\n%s", h.seed, audit.Few(all))
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/deed-es/deed"
-	"github.com/deed-es/deed/examples/shop/chaos/audit"
+	"github.com/deed-es/deed/examples/shop/audit"
 )
 
 // What clients were told is held against the log: each fault that is put into it is found.

@@ -143,6 +143,9 @@ func TestAConsumerOfARestoredLogStops(t *testing.T) {
 			consume(t, s, filepath.Join(dir, "rests.db")).forked(t, "the service that was started again, with views of its own,")
 			inside = consume(t, s, "") // these views were restored with the log
 			inside.comesToHave(t, "3", 2)
+			if more.things > 0 {
+				inside.comesToHave(t, "4", more.things+1)
+			}
 			oneGiftEach(t, other)
 		})
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/deed-es/deed"
-	"github.com/deed-es/deed/examples/shop/chaos/audit"
+	"github.com/deed-es/deed/examples/shop/audit"
 )
 
 // watch looks at what the database says of the fleet and of the log's order, and changes the order.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
+
+	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/examples/shop/audit"
 )
 
 // finish starts the shop once more, lets the clients have their answers, waits until the processes have done their work,
@@ -29,14 +32,18 @@ func (h *harness) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	views, err := readViews(ctx, url)
+	views, err := audit.ReadViews(ctx, url, deed.Position(len(records)))
 	if err != nil {
 		return err
 	}
 	if err := p.stop(ctx); err != nil {
 		return err
 	}
-	return h.report(check(records, views, h.requests()))
+	found, err := check(records, views, h.requests())
+	if err != nil {
+		return err
+	}
+	return h.report(found, len(records))
 }
 
 func (h *harness) requests() []*request {
@@ -48,7 +55,7 @@ func (h *harness) requests() []*request {
 }
 
 // report prints what was found, and returns an error if anything is wrong.
-func (h *harness) report(f findings) error {
+func (h *harness) report(f audit.Findings, records int) error {
 	unanswered, found := 0, 0
 	for _, c := range h.clients {
 		unanswered, found = unanswered+c.unanswered, found+c.found
@@ -69,18 +76,13 @@ func (h *harness) report(f findings) error {
 What this does not show: that a power cut loses nothing. A killed process leaves what it has written with the operating
 system, so this passes without a single flush. make powercut replays the files as a power cut would leave them.
 `,
-		h.rounds, h.early, h.acknowledged(), unanswered, found, unanswered-found, f.records, f.records, f.rows, f.views, f.effects,
-		len(f.lost), len(f.doubled), len(f.wrong))
-	all := append(append(f.lost, f.doubled...), f.wrong...)
+		h.rounds, h.early, h.acknowledged(), unanswered, found, unanswered-found, records, records, f.Rows, f.Views, f.Effects,
+		len(f.Lost), len(f.Twice), len(f.Wrong))
+	all := slices.Concat(f.Lost, f.Twice, f.Wrong)
 	if len(all) == 0 {
 		return nil
 	}
-	const most = 20
-	text := strings.Join(all[:min(most, len(all))], "\n")
-	if len(all) > most {
-		text += fmt.Sprintf("\nand %d more", len(all)-most)
-	}
-	return errors.New("something is wrong:\n" + text)
+	return errors.New("something is wrong:\n" + audit.Few(all))
 }
 
 const (
@@ -89,16 +91,16 @@ const (
 )
 
 // settled waits until every process has done what it has to do, and returns the log.
-func settled(ctx context.Context, url string) ([]record, error) {
+func settled(ctx context.Context, url string) ([]audit.Record, error) {
 	deadline := time.Now().Add(settleWithin)
-	var records []record
+	var records []audit.Record
 	for {
-		more, err := readLog(ctx, url, len(records))
+		more, err := audit.ReadLog(ctx, url, deed.Position(len(records)))
 		if err != nil {
 			return nil, err
 		}
 		records = append(records, more...)
-		left := undone(records)
+		left := audit.Undone(records)
 		if len(left) == 0 {
 			return records, nil
 		}
@@ -109,42 +111,4 @@ func settled(ctx context.Context, url string) ([]record, error) {
 			return nil, err
 		}
 	}
-}
-
-// undone lists what processes and reactors still have to do: every user is welcomed or deleted, every order has its value in
-// US dollars, and is confirmed or waits, every confirmed order counts for its customer's class, and it is known of every mail
-// what became of it.
-func undone(records []record) []string {
-	has := map[string]map[string]bool{} // thing → types
-	for _, r := range records {
-		things := []string{string(r.Stream)}
-		switch {
-		case mailEvents[r.Type]:
-			things = []string{r.mail()}
-		case r.Type == "customer-classified":
-			things = append(things, r.basedOn())
-		}
-		for _, thing := range things {
-			if has[thing] == nil {
-				has[thing] = map[string]bool{}
-			}
-			has[thing][r.Type] = true
-		}
-	}
-	var left []string
-	for thing, types := range has {
-		switch {
-		case types["user-created"] && !types["user-welcomed"] && !types["user-deleted"]:
-			left = append(left, thing+" is not welcomed")
-		case types["order-placed"] && !types["order-usd-value-added"]:
-			left = append(left, thing+" has no value in US dollars")
-		case types["order-placed"] && !types["order-confirmed"] && !types["order-confirmation-required"]:
-			left = append(left, thing+" is neither confirmed nor waiting")
-		case types["order-confirmed"] && !types["customer-classified"]:
-			left = append(left, thing+" does not count for its customer's class")
-		case types["campaign-email-requested"] && !types["campaign-email-sent"] && !types["campaign-email-skipped"] && !types["campaign-email-failed"]:
-			left = append(left, thing+" is requested, and nothing became of it")
-		}
-	}
-	return left
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/deed-es/deed"
 )
@@ -30,6 +31,16 @@ func (f *Findings) Double(format string, args ...any) {
 // Fault notes anything else.
 func (f *Findings) Fault(format string, args ...any) {
 	f.Wrong = append(f.Wrong, "wrong: "+fmt.Sprintf(format, args...))
+}
+
+// Few are the first of many lines, and how many more there are.
+func Few(lines []string) string {
+	const most = 20
+	text := strings.Join(lines[:min(most, len(lines))], "\n")
+	if len(lines) > most {
+		text += fmt.Sprintf("\nand %d more", len(lines)-most)
+	}
+	return text
 }
 
 // Span are positions after one and up to another.
