@@ -117,10 +117,7 @@ func (s *stops) Now() time.Time {
 	return s.Clock.Now()
 }
 
-// stopsOfAppender is how often it stops.
-const stopsOfAppender = 3
-
-// playAppender appends, and stops in the middle of it; when it goes on it tries the same again until that is stored.
+// playAppender appends, and stops in the middle of it; when it goes on it tries the same again until that is stored, and then the next.
 func playAppender() error {
 	ctx := context.Background()
 	clock := &stops{Clock: deed.SystemClock()}
@@ -128,7 +125,7 @@ func playAppender() error {
 	if err != nil {
 		return err
 	}
-	for i := range stopsOfAppender {
+	for i := 0; ; i++ {
 		clock.armed.Store(true)
 		b := deed.Batch{Writes: []deed.Write{{
 			Stream: "stopped-1", Version: deed.Version(i), Events: []deed.NewEvent{{ID: fmt.Sprint("stopped", i), Type: "noted", Data: []byte("{}")}},
@@ -140,7 +137,6 @@ func playAppender() error {
 		}
 		fmt.Fprintln(os.Stdout, "stored")
 	}
-	return db.Close()
 }
 
 const stopping = "stop" // who handles this cart in a process of its own is stopped while it does
