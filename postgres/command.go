@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"context"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // outcome is what a command was answered.
@@ -29,7 +28,7 @@ type stored struct {
 func (o *outcome) scan(row pgx.Row, id *string) error {
 	var streams string
 	err := row.Scan(id, &o.hash, &o.receipt.Position, &streams)
-	o.receipt.Streams = parseStreams(streams)
+	o.receipt.Streams = engine.ParseStreams(streams)
 	return err
 }
 
@@ -70,32 +69,6 @@ func (db *DB) Outcome(ctx context.Context, ref deed.CommandRef) (receipt deed.Re
 		err = db.awaitStandby(ctx)
 	}
 	return receipt, err == nil, err
-}
-
-func formatStreams(streams []deed.StreamVersion) string {
-	var text []byte
-	for i, s := range streams {
-		if i > 0 {
-			text = append(text, '\n')
-		}
-		text = strconv.AppendInt(text, int64(s.Version), 10)
-		text = append(text, ' ')
-		text = append(text, s.Stream...)
-	}
-	return string(text)
-}
-
-func parseStreams(text string) []deed.StreamVersion {
-	if text == "" {
-		return nil
-	}
-	var streams []deed.StreamVersion
-	for line := range strings.SplitSeq(text, "\n") {
-		number, stream, _ := strings.Cut(line, " ")
-		version, _ := strconv.ParseInt(number, 10, 64)
-		streams = append(streams, deed.StreamVersion{Stream: deed.StreamID(stream), Version: deed.Version(version)})
-	}
-	return streams
 }
 
 // A step of Forget removes so many outcomes.

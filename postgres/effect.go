@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 const effectColumns = "id, part, key, name, position, place, due, kind, stream, command_type, correlation, causation, trace, command"
@@ -37,8 +38,8 @@ func scanEffect(row pgx.Row) (p deed.PendingEffect, err error) {
 
 // Effects returns pending effects in the order of (Due, Position, Place, ID). See deed.PartStore. A limit of 0 is none.
 func (db *DB) Effects(ctx context.Context, query deed.EffectQuery) ([]deed.PendingEffect, error) {
-	if query.Limit < 0 {
-		return nil, errLimit()
+	if err := engine.ValidLimit(query.Limit); err != nil {
+		return nil, err
 	}
 	if len(query.Parts) == 0 {
 		return nil, db.usable(ctx)

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 const eventColumns = "e.position, e.kind, e.version, e.time, e.stream, e.id, e.tags, e.metadata, e.data"
@@ -20,7 +21,7 @@ func (g *group) queue(b *pgx.Batch) error {
 		slices.SortFunc(g.commands, func(a, b stored) int { return strings.Compare(a.ref.ID, b.ref.ID) })
 	}
 	events := g.asColumns()
-	fresh := len(g.l.kinds.list) - len(g.known.list)
+	fresh := g.l.kinds.Len() - g.known.Len()
 	switch {
 	case g.guess && fresh > 0:
 		return errGuess
@@ -51,7 +52,7 @@ func (g *group) queue(b *pgx.Batch) error {
 	if n := len(g.commands); n > 0 {
 		ids, hashes, positions, streams := make([]string, n), make([][]byte, n), make([]int64, n), make([]string, n)
 		for i, s := range g.commands {
-			ids[i], hashes[i], positions[i], streams[i] = s.ref.ID, []byte(s.ref.Hash), int64(s.receipt.Position), formatStreams(s.receipt.Streams)
+			ids[i], hashes[i], positions[i], streams[i] = s.ref.ID, []byte(s.ref.Hash), int64(s.receipt.Position), engine.FormatStreams(s.receipt.Streams)
 		}
 		list := s.list("text", ids, "bytea", hashes, "bigint", positions, "text", streams)
 		if first, _, _ := strings.Cut(list, ","); g.guess {
@@ -125,29 +126,29 @@ func (g *group) asColumns() *columns {
 
 // kindNumber returns the number of a record's kind, a new one where it is new.
 func (g *group) kindNumber(r *deed.Record) int32 {
-	k := kindOf(r)
-	n, ok := g.l.kinds.numbers[k]
-	if !ok {
-		g.l.kinds = g.l.kinds.add(k)
-		n = int32(len(g.l.kinds.list))
+	k := engine.KindOf(r)
+	n := g.l.kinds.Number(k)
+	if n == 0 {
+		g.l.kinds = g.l.kinds.Add(k)
+		n = g.l.kinds.Len()
 	}
-	return n
+	return int32(n)
 }
 
 // freshKinds are the kinds that are new, as columns.
 func (g *group) freshKinds(s *statement) string {
-	known := len(g.known.list)
-	fresh := g.l.kinds.list[known:]
+	known := g.known.Len()
+	fresh := g.l.kinds.After(known)
 	n := len(fresh)
 	numbers, categories, names, schemas, types := make([]int32, n), make([]string, n), make([]string, n), make([]int32, n), make([]string, n)
 	for i, k := range fresh {
-		numbers[i], categories[i], names[i], schemas[i], types[i] = int32(known+i+1), k.category, k.name, int32(k.schema), k.contentType
+		numbers[i], categories[i], names[i], schemas[i], types[i] = int32(known+i+1), k.Category, k.Type, int32(k.Schema), k.ContentType
 	}
 	return s.list("int", numbers, "text", categories, "text", names, "int", schemas, "text", types)
 }
 
 // scanRecord reads a row of eventColumns. Of a kind that is not known it returns the number.
-func scanRecord(row pgx.Row, kinds *kindSet) (r deed.Record, unknown int32, err error) {
+func scanRecord(row pgx.Row, kinds *engine.Kinds) (r deed.Record, unknown int32, err error) {
 	var number int32
 	var micros int64
 	var tags *string
@@ -161,12 +162,10 @@ func scanRecord(row pgx.Row, kinds *kindSet) (r deed.Record, unknown int32, err 
 	if len(r.Data) == 0 {
 		r.Data = nil
 	}
-	if !kinds.has(number) {
+	kind := kinds.Get(int(number))
+	if kind == nil {
 		return r, number, nil
 	}
-	is(&r, &kinds.list[number-1])
+	kind.Name(&r)
 	return r, 0, nil
 }
-
-// is says of which kind a record is.
-func is(r *deed.Record, k *kind) { r.Type, r.Schema, r.ContentType = k.name, k.schema, k.contentType }

@@ -27,7 +27,7 @@ func (db *DB) write(ctx context.Context, t task, size int) error {
 	if err := db.writable(ctx); err != nil {
 		return err
 	}
-	return refused(explain(db.writer.do(ctx, t, size)))
+	return refused(explain(db.writer.Do(ctx, t, size)))
 }
 
 // refused says that a write failed because nothing may be written here, if that is so.

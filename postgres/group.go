@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // asked is what a group's tasks want looked up once the lock is held.
@@ -52,7 +53,7 @@ type group struct {
 	publishes bool          // nobody else makes readable what is stored
 	before    deed.Position // the last that was stored before
 	now       int64         // its recorded time
-	known     *kindSet      // those stored before it
+	known     *engine.Kinds // those stored before it
 	outcomes  map[string]outcome
 	matches   map[*deed.Check]deed.Position // the first event that matches, of what was stored before
 	folded    bool                          // there are inline views
@@ -130,7 +131,7 @@ func (g *group) open(ctx context.Context, a *asked) error {
 	if err := g.openMore(ctx, a, gap == gapKept); err != nil {
 		return err
 	}
-	if kinds > len(l.kinds.list) {
+	if kinds > l.kinds.Len() {
 		var err error
 		if l.kinds, err = db.moreKinds(ctx, g.c); err != nil {
 			return err

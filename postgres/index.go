@@ -2,10 +2,7 @@ package postgres
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
-
-	"github.com/deed-es/deed"
 )
 
 // The first byte of an index value as it is stored, in the order of the contract: nil, false, true, numbers, texts.
@@ -52,16 +49,4 @@ func indexNumber(floor float64, above uint16) []byte {
 	}
 	value := binary.BigEndian.AppendUint64([]byte{valueNumber}, bits)
 	return binary.BigEndian.AppendUint16(value, above)
-}
-
-func validValue(value any) error {
-	switch v := value.(type) {
-	case nil, int64, string, bool:
-		return nil
-	case float64:
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
-			return nil
-		}
-	}
-	return &deed.InvalidError{Field: "index", Reason: fmt.Sprintf("%v of type %T is not nil, an int64, a finite float64, a string or a bool", value, value)}
 }

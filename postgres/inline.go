@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 var _ deed.InlineStore = (*DB)(nil)
@@ -168,7 +169,7 @@ func (t *inlineTx) ViewParkedRecords(ctx context.Context, ref deed.ViewRef, key 
 
 // CommitView stores rows and checkpoint; they are there when the group is.
 func (t *inlineTx) CommitView(ctx context.Context, c deed.ViewCommit) error {
-	own, err := ownViewCommit(c)
+	own, _, err := engine.OwnViewCommit(c)
 	if err == nil && len(own.Statements) > 0 {
 		err = errInlineStatements()
 	}

@@ -52,7 +52,7 @@ func (db *DB) InTx(ctx context.Context, f func(tx pgx.Tx) (deed.Batch, error)) (
 	if err := db.usable(ctx); err != nil {
 		return deed.Receipt{}, err
 	}
-	return g.append(ctx, newAppend(b))
+	return g.append(ctx, b)
 }
 
 // guests bounds how many transactions of others are open at once: what the log itself needs of the pool is left to it.
@@ -134,7 +134,9 @@ func (g *guest) settleOwn(ctx context.Context) error {
 var errDone = errors.New("stored before")
 
 // append stores the batch, and f's part with it.
-func (g *guest) append(ctx context.Context, t *appendTask) (deed.Receipt, error) {
+func (g *guest) append(ctx context.Context, b deed.Batch) (deed.Receipt, error) {
+	t := &appendTask{}
+	t.Take(b)
 	limited, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	err := g.settleOwn(limited)
@@ -143,13 +145,13 @@ func (g *guest) append(ctx context.Context, t *appendTask) (deed.Receipt, error)
 	}
 	switch {
 	case err == nil:
-		return t.receipt, nil
+		return t.Receipt, nil
 	case errors.Is(err, errDone):
 		rollback(limited, g.c) // which gives the log's lock back
 		if err := g.db.awaitStandby(ctx); err != nil {
 			return deed.Receipt{}, err
 		}
-		return t.receipt, nil
+		return t.Receipt, nil
 	case isRefusal(err), errors.Is(err, deed.ErrUnknown):
 		return deed.Receipt{}, err
 	case ctx.Err() != nil: // before anything could be stored
@@ -221,10 +223,10 @@ func (g *guest) again(ctx context.Context, why error) error {
 // once takes the log's lock, judges the batch, and stores it together with f's part. Whatever it returns but nil, and but ErrUnknown, it has
 // stored nothing.
 func (g *guest) once(ctx context.Context, t *appendTask, how way, parallel bool) (failure error) {
-	told := g.db.observe("log", 1)
+	told := g.db.observing.Begin("log", 1)
 	defer func() {
 		if !how.isAnotherWay(failure) && !isRefusal(failure) && !errors.Is(failure, errDone) {
-			g.db.told(told, failure)
+			told.End(failure, g.db.logger)
 		}
 	}()
 	gr, err := g.open(ctx, t, how, parallel)
@@ -237,10 +239,10 @@ func (g *guest) once(ctx context.Context, t *appendTask, how way, parallel bool)
 		return err
 	case refusal != nil:
 		return refusal
-	case t.receipt.Again:
+	case t.Receipt.Again:
 		return errDone
 	}
-	told.flush(len(gr.records))
+	told.Flush(len(gr.records))
 	if err := g.store(ctx, gr); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // So many streams' heads are remembered by the writer, twice.
@@ -21,7 +22,7 @@ type ledger struct {
 	db      *DB
 	head    deed.Position // with the group under way
 	time    int64         // last recorded
-	kinds   *kindSet      // with the group under way
+	kinds   *engine.Kinds // with the group under way
 	alone   bool          // nobody else has appended between the last two groups
 	crowded bool          // somebody has
 	// Two generations: what is not looked up while one fills is forgotten with the next.

@@ -133,14 +133,14 @@ func (db *DB) untilShown(ctx context.Context, p deed.Position) error {
 	limited, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
 	for {
-		news := db.news.next("") // before the head is looked at, so that nothing is missed
+		news := db.news.Next("") // before the head is looked at, so that nothing is missed
 		if deed.Position(db.head.Load()) >= p {
-			db.news.done(news)
+			db.news.Done(news)
 			return nil
 		}
 		poke(db.marker.hurry)
-		err := db.wait(limited, news.come)
-		db.news.done(news)
+		err := db.wait(limited, news.Come)
+		db.news.Done(news)
 		switch {
 		case err == nil:
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:

@@ -10,55 +10,23 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
-
-// The bounds of a page: contract.md, "Read". The first page is smaller, since many readers want a few records only.
-const (
-	pageRecords = 1000
-	pageFirst   = 128
-	pageBytes   = 1 << 20
-)
-
-// page is the next records of a read, taken in one short use of a connection or of the tail.
-type page struct {
-	records []deed.Record
-	bytes   int
-	limit   int // of records
-
-	// Everything selected from the read's start up to passed is delivered or in records; passed moves towards until, which
-	// is the last position to look at. Backward, passed is the lowest position looked at, and until the lowest to look at.
-	passed, until deed.Position
-	version       deed.Version // of a stream: the last one looked at
-}
-
-func (p *page) full() bool { return len(p.records) >= p.limit || p.bytes >= pageBytes }
-
-func (p *page) take(r deed.Record) {
-	p.records = append(p.records, r)
-	p.bytes += r.Size()
-}
-
-func (p *page) reset(limit int) {
-	clear(p.records)
-	p.records = p.records[:0]
-	p.bytes = 0
-	p.limit = limit
-}
 
 // fill reads the next page from the database, and where the log ends if that is not known yet: before the page, in the same round
 // trip. What the page has beyond that was stored in between, and is left out.
 func (r *reading) fill(ctx context.Context, c *pgxpool.Conn) error {
 	var got scanned
 	if !r.fresh {
-		if err := r.pageSQL(ctx, c, r.page.until, &got); err != nil {
+		if err := r.pageSQL(ctx, c, r.Page.Until, &got); err != nil {
 			return err
 		}
 		return r.collect(ctx, c, &got)
 	}
 	var ends endsOfLog
 	until := deed.Position(math.MaxInt64)
-	if r.q.Backward {
-		until = r.page.until
+	if r.Query.Backward {
+		until = r.Page.Until
 	}
 	sql, args := r.statement(until)
 	known := deed.Position(r.db.head.Load()) // before the page is read
@@ -77,11 +45,11 @@ func (r *reading) fill(ctx context.Context, c *pgxpool.Conn) error {
 		return err
 	}
 	r.fresh, r.head = false, ends.head
-	if r.q.Backward {
+	if r.Query.Backward {
 		return r.collect(ctx, c, &got)
 	}
-	r.upTo(ends.head)
-	if r.page.passed >= r.page.until {
+	r.UpTo(ends.head)
+	if r.Page.Passed >= r.Page.Until {
 		return nil
 	}
 	return r.collect(ctx, c, &got)
@@ -90,16 +58,16 @@ func (r *reading) fill(ctx context.Context, c *pgxpool.Conn) error {
 // hides tells whether something that is selected, and was acknowledged before the read began, may not be read yet. Then the page is read
 // again once it may.
 func (r *reading) hides(ctx context.Context, c *pgxpool.Conn, ends endsOfLog, got *scanned) (bool, error) {
-	if r.q.Follow || r.awaits > 0 || !r.db.isHidden(ends) {
+	if r.Query.Follow || r.awaits > 0 || !r.db.isHidden(ends) {
 		return false, nil
 	}
 	if err := got.named(ctx, r.db, c); err != nil {
 		return false, err
 	}
-	hides := !r.q.Backward && (len(got.records) >= r.page.limit || got.bytes >= pageBytes) // or further on
+	hides := !r.Query.Backward && (len(got.records) >= r.Page.Limit || got.bytes >= engine.PageBytes) // or further on
 	for i := range got.records {
 		record := &got.records[i]
-		hides = hides || record.Position > ends.head && record.Position <= ends.stored && r.q.Selects(*record)
+		hides = hides || record.Position > ends.head && record.Position <= ends.stored && r.Query.Selects(*record)
 	}
 	if hides {
 		r.awaits = ends.stored
@@ -123,7 +91,7 @@ type scanned struct {
 	unknown map[int]int32 // kinds that are not known yet, by place in records
 }
 
-func (s *scanned) scan(rows pgx.Rows, kinds *kindSet) error {
+func (s *scanned) scan(rows pgx.Rows, kinds *engine.Kinds) error {
 	defer rows.Close()
 	s.records, s.bytes, s.unknown = s.records[:0], 0, nil
 	for rows.Next() {
@@ -153,8 +121,8 @@ func (s *scanned) named(ctx context.Context, db *DB, q querier) error {
 		return err
 	}
 	for i, number := range s.unknown {
-		if kinds.has(number) {
-			is(&s.records[i], &kinds.list[number-1])
+		if kind := kinds.Get(int(number)); kind != nil {
+			kind.Name(&s.records[i])
 		}
 	}
 	s.unknown = nil
@@ -166,48 +134,48 @@ func (r *reading) collect(ctx context.Context, c *pgxpool.Conn, got *scanned) er
 	if err := got.named(ctx, r.db, c); err != nil {
 		return err
 	}
-	p := &r.page
-	more := len(got.records) >= p.limit || got.bytes >= pageBytes
+	p := &r.Page
+	more := len(got.records) >= p.Limit || got.bytes >= engine.PageBytes
 	for i := range got.records {
 		record := &got.records[i]
-		if record.Position > p.until && !r.q.Backward {
+		if record.Position > p.Until && !r.Query.Backward {
 			more = false
 			break
 		}
-		p.passed, p.version = record.Position, record.Version
-		if record.Position > r.head && r.q.Backward {
+		p.Passed, p.Version = record.Position, record.Version
+		if record.Position > r.head && r.Query.Backward {
 			continue
 		}
-		if r.q.Selects(*record) {
-			p.take(*record)
+		if r.Query.Selects(*record) {
+			p.Take(*record)
 		}
 	}
 	if !more {
-		p.passed = p.until
+		p.Passed = p.Until
 	}
 	return nil
 }
 
 // statement is the SQL of the next page: rows in order, at most so many, and no more once they are large.
 func (r *reading) statement(until deed.Position) (string, []any) {
-	p, q := &r.page, &r.q
+	p, q := &r.Page, &r.Query
 	order := ""
 	if q.Backward {
 		order = " DESC"
 	}
 	if q.Stream != "" {
 		from := "@events e WHERE e.log = $1 AND e.stream = $2 AND e.version > $3 AND e.version < $4 AND e.position > $5"
-		args := []any{r.db.log, string(q.Stream), int64(p.version), int64(math.MaxInt64), int64(q.After), p.limit}
+		args := []any{r.db.log, string(q.Stream), int64(p.Version), int64(math.MaxInt64), int64(q.After), p.Limit}
 		if q.Backward {
-			args[2], args[3] = int64(q.AfterVersion), int64(p.version)
+			args[2], args[3] = int64(q.AfterVersion), int64(p.Version)
 		}
 		return bounded(from, "e.version"+order, "$6"), args
 	}
-	low, high := p.passed, until // exclusive, inclusive
+	low, high := p.Passed, until // exclusive, inclusive
 	if q.Backward {
-		low, high = until-1, p.passed-1
+		low, high = until-1, p.Passed-1
 	}
-	s := selection{statement{args: []any{r.db.log, int64(low), int64(high), p.limit}}}
+	s := selection{statement{args: []any{r.db.log, int64(low), int64(high), p.Limit}}}
 	positions, found := s.positions(q.Category, q.Match, q.Backward)
 	if !found {
 		return bounded("@events e WHERE e.log = $1 AND e.position > $2 AND e.position <= $3", "e.position"+order, "$4"), s.args
@@ -216,7 +184,7 @@ func (r *reading) statement(until deed.Position) (string, []any) {
 	return bounded(from, "p.position"+order, "$4"), s.args
 }
 
-// bounded selects events until there are pageBytes of them.
+// bounded selects events until there are engine.PageBytes of them.
 func bounded(from, order, limit string) string {
 	return "SELECT " + eventColumns + " FROM (SELECT *, coalesce(sum(octet_length(data) + coalesce(octet_length(metadata), 0)) OVER" +
 		" (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before FROM (SELECT e.* FROM " + from +

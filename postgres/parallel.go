@@ -39,7 +39,7 @@ func (w *writer) wayOf(jobs []*job) way {
 	switch {
 	case !w.parallel:
 		return guessed
-	case w.folded || slices.ContainsFunc(jobs, func(j *job) bool { return !j.task.shares() }):
+	case w.folded || slices.ContainsFunc(jobs, func(j *job) bool { return !j.Task.shares() }):
 		return alone
 	}
 	return shared
@@ -116,7 +116,7 @@ func (w *writer) parted(jobs []*job) [][]*job {
 	}
 	var parts [2][]*job
 	for _, j := range jobs {
-		if j.task.shares() {
+		if j.Task.shares() {
 			parts[0] = append(parts[0], j)
 		} else {
 			parts[1] = append(parts[1], j)
@@ -158,7 +158,7 @@ func (g *group) next() deed.Position {
 // position, the recorded time, how many kinds there are, and where the log was, or what its positions are made with.
 func (g *group) guard() (sql, ending string, args []any) {
 	l := g.l
-	args = []any{l.db.log, int64(l.head), g.now, len(l.kinds.list), int64(g.before)}
+	args = []any{l.db.log, int64(l.head), g.now, l.kinds.Len(), int64(g.before)}
 	if g.parallel {
 		args[4] = g.base
 	}

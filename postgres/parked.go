@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // parking is where what an owner has parked is kept: a part of a log, or a view.
@@ -49,8 +50,8 @@ func (p parking) queue(b *pgx.Batch, changes []deed.ParkChange) {
 
 // keys lists the parked keys. The record of a key is the first that failed.
 func (p parking) keys(ctx context.Context, q querier, after string, limit int) ([]deed.ParkedKey, error) {
-	if limit < 0 {
-		return nil, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, err
 	}
 	sql := p.t.sql(`SELECT k.key, k.n, r.position, r.time, r.error, r.folded
 		FROM (SELECT key, count(*) AS n, coalesce(min(position) FILTER (WHERE error <> ''), min(position)) AS first
@@ -77,8 +78,8 @@ func scanParked(row pgx.Row, r *deed.ParkedRecord, before ...any) error {
 
 // records lists what is parked of a key.
 func (p parking) records(ctx context.Context, q querier, key string, after deed.Position, limit int) ([]deed.ParkedRecord, error) {
-	if limit < 0 {
-		return nil, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, err
 	}
 	sql := p.t.sql("SELECT position, time, error, folded FROM " + p.table + " WHERE " + p.where + " AND key = " + p.n(1) +
 		" AND position > " + p.n(2) + " ORDER BY position LIMIT " + p.n(3))

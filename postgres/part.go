@@ -3,17 +3,17 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // OpenPart registers a part, or finds it. See deed.PartStore.
 func (db *DB) OpenPart(ctx context.Context, spec deed.PartSpec) (state deed.PartState, err error) {
-	if err := validPart(spec); err != nil {
+	if err := engine.ValidPart(spec); err != nil {
 		return deed.PartState{}, err
 	}
 	if spec.From != nil {
@@ -36,28 +36,6 @@ func (db *DB) OpenPart(ctx context.Context, spec deed.PartSpec) (state deed.Part
 	return <-found, nil
 }
 
-func validPart(spec deed.PartSpec) error {
-	switch {
-	case spec.Name == "" || deed.ValidID(spec.Name) != nil:
-		return &deed.InvalidError{Field: "name", Reason: "a part needs a name that is a valid id"}
-	case spec.Kind == "":
-		return &deed.InvalidError{Field: "kind", Reason: "a part is a process or a reactor"}
-	case spec.Version < 0:
-		return &deed.InvalidError{Field: "version", Reason: "is not negative"}
-	case spec.From != nil && *spec.From < 0:
-		return &deed.InvalidError{Field: "from", Reason: "a position is not negative"}
-	}
-	return nil
-}
-
-// partRow is a part as stored.
-type partRow struct {
-	kind    string
-	version int
-	start   deed.Position
-	deed.PartState
-}
-
 // markColumns are those of a checkpoint.
 const markColumns = "mark_log, mark_incarnation, position, last, last_id"
 
@@ -72,9 +50,9 @@ func markValues(p deed.Checkpoint) []any {
 }
 
 // readPart reads a part and keeps others from changing it until the transaction ends.
-func (db *DB) readPart(ctx context.Context, q querier, name string) (row partRow, found bool, err error) {
+func (db *DB) readPart(ctx context.Context, q querier, name string) (row engine.Part, found bool, err error) {
 	sql := db.tables.sql("SELECT kind, version, start, live, " + markColumns + " FROM @parts WHERE log = $1 AND name = $2 FOR UPDATE")
-	err = q.QueryRow(ctx, sql, db.log, name).Scan(append([]any{&row.kind, &row.version, &row.start, &row.Live}, markFields(&row.Checkpoint)...)...)
+	err = q.QueryRow(ctx, sql, db.log, name).Scan(append([]any{&row.Kind, &row.Version, &row.Start, &row.Live}, markFields(&row.Checkpoint)...)...)
 	if isNone(err) {
 		return row, false, nil
 	}
@@ -86,114 +64,57 @@ func (db *DB) openPart(ctx context.Context, c *pgx.Conn, b *pgx.Batch, spec deed
 	if err != nil {
 		return deed.PartState{}, err
 	}
-	begin := deed.Checkpoint{Log: spec.Log.ID, Incarnation: spec.Log.Incarnation}
-	if !found && spec.From != nil {
-		begin.Position = *spec.From
-		tag, err := c.Exec(ctx, db.tables.sql("INSERT INTO @parts (log, name, kind, version, start, live, "+markColumns+
-			") VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"),
-			append([]any{db.log, spec.Name, spec.Kind, spec.Version, int64(*spec.From)}, markValues(begin)...)...)
+	if !found {
+		made, err := engine.NewPart(spec)
 		if err != nil {
 			return deed.PartState{}, err
 		}
-		if tag.RowsAffected() == 1 {
-			return deed.PartState{Checkpoint: begin, Live: begin.Position}, nil
+		tag, err := c.Exec(ctx, db.tables.sql("INSERT INTO @parts (log, name, kind, version, start, live, "+markColumns+
+			") VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"),
+			append([]any{db.log, spec.Name, made.Kind, made.Version, int64(made.Start)}, markValues(made.Checkpoint)...)...)
+		if err != nil || tag.RowsAffected() == 1 {
+			return made.PartState, err
 		}
-		if row, found, err = db.readPart(ctx, c, spec.Name); err != nil { // somebody else was first
+		row, found, err = db.readPart(ctx, c, spec.Name) // somebody else was first
+		switch {
+		case err != nil:
 			return deed.PartState{}, err
+		case !found:
+			return deed.PartState{}, fmt.Errorf("part %s was made and removed: %w", spec.Name, deed.ErrConflict)
 		}
 	}
-	switch {
-	case !found:
-		return deed.PartState{}, fmt.Errorf("part %s is not known and says not where to start: %w", spec.Name, deed.ErrNotFound)
-	case row.kind != spec.Kind:
-		return deed.PartState{}, &deed.InvalidError{Field: "kind", Reason: fmt.Sprintf("part %s is known as a %s, not a %s", spec.Name, row.kind, spec.Kind)}
-	case spec.Version < row.version:
-		return deed.PartState{}, &deed.InvalidError{Field: "version", Reason: fmt.Sprintf("part %s is stored with version %d, later than %d", spec.Name, row.version, spec.Version)}
-	case spec.Version == row.version:
-		return row.PartState, nil
+	raised, err := row.Open(spec)
+	if err != nil {
+		return deed.PartState{}, err
 	}
-	// Raised: refolded silently up to where it was.
-	b.Queue(db.tables.sql("DELETE FROM @part_states WHERE log = $1 AND part = $2"), db.log, spec.Name)
-	row.Live = max(row.Live, row.Checkpoint.Position)
-	begin.Position = row.start
-	row.Checkpoint = begin
-	b.Queue(db.tables.sql("UPDATE @parts SET ("+markColumns+") = ($3, $4, $5, $6, $7), version = $8, live = $9 WHERE log = $1 AND name = $2"),
-		append(append([]any{db.log, spec.Name}, markValues(begin)...), spec.Version, int64(row.Live))...)
+	if raised {
+		b.Queue(db.tables.sql("DELETE FROM @part_states WHERE log = $1 AND part = $2"), db.log, spec.Name)
+		b.Queue(db.tables.sql("UPDATE @parts SET ("+markColumns+") = ($3, $4, $5, $6, $7), version = $8, live = $9 WHERE log = $1 AND name = $2"),
+			append(append([]any{db.log, spec.Name}, markValues(row.Checkpoint)...), row.Version, int64(row.Live))...)
+	}
 	return row.PartState, nil
 }
 
 // CommitPart stores c in one transaction, flushed. See deed.PartStore.
 func (db *DB) CommitPart(ctx context.Context, c deed.PartCommit) error {
-	if err := validCommit(&c); err != nil {
+	t, _, err := engine.OwnPartCommit(c)
+	if err != nil {
 		return err
 	}
-	t := ownCommit(c)
 	return db.change(ctx, true, func(ctx context.Context, c *pgx.Conn, b *pgx.Batch) error { return db.commitPart(ctx, c, b, t) })
-}
-
-func validCommit(c *deed.PartCommit) error {
-	if c.Checkpoint.Position < c.From {
-		return &deed.InvalidError{Field: "checkpoint", Reason: "a part does not go back"}
-	}
-	for _, e := range c.Effects {
-		if e.Put == nil {
-			continue
-		}
-		switch {
-		case e.Put.ID == "":
-			return &deed.InvalidError{Field: "id", Reason: "an effect needs an id"}
-		case e.Put.Part != c.Part:
-			return &deed.InvalidError{Field: "part", Reason: fmt.Sprintf("an effect of %q is not %q's to put", e.Put.Part, c.Part)}
-		}
-	}
-	return nil
-}
-
-// ownCommit is c with bytes of its own.
-func ownCommit(c deed.PartCommit) deed.PartCommit {
-	c.States = slices.Clone(c.States)
-	for i := range c.States {
-		c.States[i].Data = keep(c.States[i].Data)
-	}
-	c.Effects = slices.Clone(c.Effects)
-	for i := range c.Effects {
-		if put := c.Effects[i].Put; put != nil {
-			own := *put
-			own.Command = keep(own.Command)
-			c.Effects[i].Put = &own
-		}
-	}
-	c.Parked = cloneParked(c.Parked)
-	return c
-}
-
-func cloneParked(changes []deed.ParkChange) []deed.ParkChange {
-	own := slices.Clone(changes)
-	for i := range own {
-		own[i].Records = slices.Clone(own[i].Records)
-	}
-	return own
-}
-
-// keep copies b; nil stays nil and empty stays empty.
-func keep(b []byte) []byte {
-	if b == nil {
-		return nil
-	}
-	return append(make([]byte, 0, len(b)), b...)
 }
 
 func (db *DB) commitPart(ctx context.Context, c *pgx.Conn, b *pgx.Batch, t deed.PartCommit) error {
 	row, found, err := db.readPart(ctx, db.under(t.Lease, c), t.Part)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !found:
-		return fmt.Errorf("part %s was never opened: %w (%w)", t.Part, deed.ErrNotFound, deed.ErrConflict)
-	case row.version != t.Version:
-		return fmt.Errorf("part %s has version %d, not %d: %w", t.Part, row.version, t.Version, deed.ErrConflict)
-	case row.Checkpoint.Position != t.From:
-		return fmt.Errorf("part %s is at position %d, not %d: %w", t.Part, row.Checkpoint.Position, t.From, deed.ErrConflict)
+	}
+	part := &row
+	if !found {
+		part = nil
+	}
+	if err := part.Follows(&t); err != nil {
+		return err
 	}
 	for i := range t.States {
 		db.queueState(b, t.Part, &t.States[i])
@@ -233,8 +154,8 @@ func (db *DB) States(ctx context.Context, part string, keys []string) (map[strin
 
 // PartStates lists a part's states in the order of their keys. See deed.PartStore. A limit of 0 is none.
 func (db *DB) PartStates(ctx context.Context, part, after string, limit int) ([]deed.StateChange, error) {
-	if limit < 0 {
-		return nil, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, err
 	}
 	sql := db.tables.sql("SELECT key, data, position FROM @part_states WHERE log = $1 AND part = $2 AND key > $3 ORDER BY key LIMIT $4")
 	return collect(ctx, db, sql, []any{db.log, part, after, orAll(limit)}, scanState)
@@ -277,8 +198,6 @@ func nonNil(words []string) []string {
 	}
 	return words
 }
-
-func errLimit() error { return &deed.InvalidError{Field: "limit", Reason: "is not negative"} }
 
 // orAll is a limit for SQL: NULL is none.
 func orAll(limit int) any {

@@ -25,6 +25,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // Options are how a log is opened. The zero Options are right for most.
@@ -110,10 +111,10 @@ type DB struct {
 
 	past   past
 	head   atomic.Int64 // the last position that is known to be readable
-	kinds  atomic.Pointer[kindSet]
+	kinds  atomic.Pointer[engine.Kinds]
 	marker *marker
-	tail   tail
-	news   news
+	tail   engine.Tail
+	news   engine.News
 	watch  watch
 	teller teller
 	pool   *pgxpool.Pool
@@ -125,8 +126,7 @@ type DB struct {
 	views        // beside the log
 	inline views // folded with it
 
-	observer atomic.Pointer[deed.Observer]
-	appalled atomic.Bool // an observer has panicked, which is logged once
+	observing engine.Observing
 }
 
 var (
@@ -164,7 +164,7 @@ func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 	config.ConnConfig.AfterConnect = db.connected
 	db.marker, db.guests, db.folds = newMarker(db), newGuests(config.MaxConns), newFolds()
 	db.stopped, db.stop = context.WithCancel(context.WithoutCancel(ctx))
-	db.kinds.Store(&kindSet{})
+	db.kinds.Store(&engine.Kinds{})
 	startViews(&db.views, db, false)
 	startViews(&db.inline, db, true)
 	if db.pool, err = pgxpool.NewWithConfig(db.stopped, config); err != nil {
@@ -232,7 +232,7 @@ func (db *DB) Close() error {
 }
 
 // Observe has o told about every group that is written, in place of whoever was told before.
-func (db *DB) Observe(o deed.Observer) { db.observer.Store(&o) }
+func (db *DB) Observe(o deed.Observer) { db.observing.Observe(o) }
 
 // Info identifies the log.
 func (db *DB) Info() deed.LogInfo { return db.info }

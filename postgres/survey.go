@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 var _ deed.Surveyor = (*DB)(nil)
@@ -105,8 +106,8 @@ func (db *DB) lastBefore(ctx context.Context, q querier, t time.Time, until deed
 
 // Streams lists streams in the order of their ids. See deed.Surveyor. A limit of 0 is none.
 func (db *DB) Streams(ctx context.Context, category string, after deed.StreamID, limit int) ([]deed.StreamSummary, error) {
-	if limit < 0 {
-		return nil, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, err
 	}
 	low, high := string(after), ""
 	if category != "" {

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 var _ deed.TableStore = (*DB)(nil)
@@ -291,8 +292,8 @@ func tablesText(create []string) (string, error) {
 
 // QueryTables returns what a statement selects from the view's tables. See deed.TableStore. A limit of 0 is none.
 func (s *views) QueryTables(ctx context.Context, view deed.ViewRef, statement deed.Statement, limit int) (rows [][]any, at deed.Position, err error) {
-	if limit < 0 {
-		return nil, 0, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, 0, err
 	}
 	for range 4 {
 		var asked int64

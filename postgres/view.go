@@ -2,13 +2,13 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // views is a place where views are kept: beside the log, or folded with it. Both are in the same tables. What is missing in the
@@ -16,13 +16,12 @@ import (
 type views struct {
 	db      *DB
 	inline  bool
-	waiting waiting
+	waiting engine.Waiting
 	asked   tableSQL
 }
 
 func startViews(s *views, db *DB, inline bool) {
 	s.db, s.inline = db, inline
-	s.waiting.views = make(map[deed.ViewRef]*viewMark)
 }
 
 func (db *DB) place(inline bool) *views {
@@ -78,7 +77,7 @@ func (s *views) find(ctx context.Context, q querier, sql string, ref deed.ViewRe
 // change runs f in a transaction, wakes who waits, and tells other processes.
 func (s *views) change(ctx context.Context, ref deed.ViewRef, f func(context.Context, *pgx.Conn, *pgx.Batch) (deed.Position, error)) error {
 	reached := make(chan deed.Position, 1)
-	told := s.db.observe("views", 1)
+	told := s.db.observing.Begin("views", 1)
 	err := s.db.change(ctx, s.inline, func(ctx context.Context, c *pgx.Conn, b *pgx.Batch) error {
 		position, err := f(ctx, c, b)
 		select {
@@ -89,31 +88,26 @@ func (s *views) change(ctx context.Context, ref deed.ViewRef, f func(context.Con
 		return err
 	})
 	if err == nil {
-		s.waiting.reached(ref, <-reached)
+		s.waiting.Reached(ref, <-reached)
 		s.db.teller.tell()
 	}
 	if !isRefusal(err) {
-		s.db.told(told, err)
+		told.End(err, s.db.logger)
 	}
 	return err
 }
 
 // OpenView makes what spec needs where it is missing. See deed.ViewStore.
 func (s *views) OpenView(ctx context.Context, spec deed.ViewSpec) (deed.Checkpoint, error) {
-	if spec.Name == "" || deed.ValidID(spec.Name) != nil {
-		return deed.Checkpoint{}, &deed.InvalidError{Field: "name", Reason: "a view needs a name that is a valid id"}
+	spec, err := engine.OwnViewSpec(spec)
+	if err != nil {
+		return deed.Checkpoint{}, err
 	}
 	if s.inline && len(spec.Tables) > 0 {
 		return deed.Checkpoint{}, &deed.InvalidError{Field: "tables", Reason: "a view that is folded with the log keeps rows, and no tables of its own"}
 	}
-	for i, field := range spec.Index {
-		if field == "" || slices.Contains(spec.Index[:i], field) {
-			return deed.Checkpoint{}, &deed.InvalidError{Field: "index", Reason: fmt.Sprintf("field %q is empty or stands twice", field)}
-		}
-	}
-	spec.Index = slices.Clone(spec.Index)
 	found := make(chan deed.Checkpoint, 8)
-	err := s.change(ctx, spec.ViewRef, func(ctx context.Context, c *pgx.Conn, _ *pgx.Batch) (deed.Position, error) {
+	err = s.change(ctx, spec.ViewRef, func(ctx context.Context, c *pgx.Conn, _ *pgx.Batch) (deed.Position, error) {
 		at, err := s.open(ctx, c, &spec)
 		select {
 		case <-found:
@@ -196,7 +190,7 @@ func (s *views) DropView(ctx context.Context, view deed.ViewRef) error {
 
 // CommitView stores rows and checkpoint in one transaction and then wakes who waits. See deed.ViewStore.
 func (s *views) CommitView(ctx context.Context, c deed.ViewCommit) error {
-	t, err := ownViewCommit(c)
+	t, _, err := engine.OwnViewCommit(c)
 	if err != nil {
 		return err
 	}
@@ -219,52 +213,18 @@ func errInlineStatements() error {
 	return &deed.InvalidError{Field: "statements", Reason: "a view that is folded with the log keeps rows, and no tables of its own"}
 }
 
-// ownViewCommit is c with bytes of its own, if it is valid.
-func ownViewCommit(c deed.ViewCommit) (deed.ViewCommit, error) {
-	if c.Checkpoint.Position < c.From {
-		return c, &deed.InvalidError{Field: "checkpoint", Reason: "a view does not go back"}
+// follows checks that a step follows where the view is; one that is not there is nil.
+func (v *storedView) follows(c *deed.ViewCommit) error {
+	if v == nil {
+		return engine.FollowsView(c, false, 0, nil)
 	}
-	rows := make([]deed.RowChange, len(c.Rows))
-	seen := make(map[string]bool, len(c.Rows))
-	for i, row := range c.Rows {
-		if err := validRow(&row, seen[row.Key]); err != nil {
-			return c, err
-		}
-		seen[row.Key] = true
-		row.Data, row.Index = keep(row.Data), slices.Clone(row.Index)
-		rows[i] = row
-	}
-	c.Rows, c.Parked = rows, cloneParked(c.Parked)
-	return c, nil
-}
-
-func validRow(row *deed.RowChange, twice bool) error {
-	if err := deed.ValidID(row.Key); err != nil {
-		return &deed.InvalidError{Field: "key", Reason: fmt.Sprintf("%.80q cannot be a row's key", row.Key)}
-	}
-	if twice {
-		return &deed.InvalidError{Field: "rows", Reason: fmt.Sprintf("key %q stands twice", row.Key)}
-	}
-	for _, value := range row.Index {
-		if err := validValue(value); err != nil {
-			return err
-		}
-	}
-	return nil
+	return engine.FollowsView(c, true, v.position, v.fields)
 }
 
 // queueView has the statements of a step, if the view is where it was made from.
 func (db *DB) queueView(b *pgx.Batch, v *storedView, t *deed.ViewCommit) error {
-	switch {
-	case v == nil:
-		return fmt.Errorf("view %s/%d was never opened: %w (%w)", t.View.Name, t.View.Version, deed.ErrNotFound, deed.ErrConflict)
-	case v.position != t.From:
-		return fmt.Errorf("view %s is at position %d, not %d: %w", t.View.Name, v.position, t.From, deed.ErrConflict)
-	}
-	for i := range t.Rows {
-		if row := &t.Rows[i]; row.Data != nil && len(row.Index) != len(v.fields) {
-			return &deed.InvalidError{Field: "index", Reason: fmt.Sprintf("row %q has %d values for %d fields", row.Key, len(row.Index), len(v.fields))}
-		}
+	if err := v.follows(t); err != nil {
+		return err
 	}
 	db.queueRows(b, v, t.Rows)
 	parked := ""

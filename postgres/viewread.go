@@ -10,18 +10,19 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // look reads a view as it is, and then with f what it holds, all as of one moment.
 func (s *views) look(ctx context.Context, ref deed.ViewRef, f func(querier, *storedView) error) error {
 	return s.db.read(ctx, func(c *pgxpool.Conn) error {
-		v, since := &storedView{}, s.waiting.since()
+		v, since := &storedView{}, s.waiting.Since()
 		b := &pgx.Batch{}
 		b.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 		b.Queue(s.db.tables.sql(findViewSQL), s.db.log, s.inline, ref.Name, ref.Version).QueryRow(func(row pgx.Row) error { return v.scan(row) })
 		err := c.SendBatch(ctx, b).Close()
 		if err == nil || isNone(err) {
-			s.waiting.found(ref, v.position, since)
+			s.waiting.Found(ref, v.position, since)
 		}
 		if err == nil {
 			err = f(c, v)
@@ -42,14 +43,14 @@ const oneRowSQL = `SELECT v.view, v.position, v.parked, r.data, coalesce(r.posit
 
 // Row returns a row and the view's position, read together. See deed.ViewStore.
 func (s *views) Row(ctx context.Context, view deed.ViewRef, key string) (row deed.Row, at deed.Position, err error) {
-	v, since := &storedView{ref: view}, s.waiting.since()
+	v, since := &storedView{ref: view}, s.waiting.Since()
 	err = s.db.read(ctx, func(c *pgxpool.Conn) error {
 		row = deed.Row{Key: key}
 		return c.QueryRow(ctx, s.db.tables.sql(oneRowSQL), s.db.log, s.inline, view.Name, view.Version, key).
 			Scan(&v.id, &at, &v.parked, &row.Data, &row.Position)
 	})
 	if err == nil || isNone(err) {
-		s.waiting.found(view, at, since)
+		s.waiting.Found(view, at, since)
 	}
 	switch {
 	case isNone(err):
@@ -126,8 +127,8 @@ func (db *DB) rows(ctx context.Context, q querier, v *storedView, keys []string)
 //
 // The zero cursor is before all rows; who starts there knows of no rows and misses no tombstones.
 func (s *views) Changes(ctx context.Context, view deed.ViewRef, after deed.ChangeCursor, limit int) (rows []deed.Row, at deed.Position, err error) {
-	if limit < 0 {
-		return nil, 0, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, 0, err
 	}
 	err = s.look(ctx, view, func(q querier, v *storedView) error {
 		at = v.position
@@ -165,8 +166,8 @@ func (s *views) ListRows(ctx context.Context, view deed.ViewRef, query deed.RowQ
 }
 
 func (db *DB) listRows(ctx context.Context, q querier, v *storedView, query *deed.RowQuery) ([]deed.Row, error) {
-	if query.Limit < 0 {
-		return nil, errLimit()
+	if err := engine.ValidLimit(query.Limit); err != nil {
+		return nil, err
 	}
 	sql, args, err := v.list(query)
 	if err != nil {
@@ -214,7 +215,7 @@ func (v *storedView) list(query *deed.RowQuery) (string, []any, error) {
 	case query.Order == "":
 		where += " AND r.key " + than + " " + arg(after.Key)
 	default:
-		if err := validValue(after.Value); err != nil {
+		if err := engine.ValidValue(after.Value); err != nil {
 			return "", nil, err
 		}
 		value := arg(indexValue(after.Value)) + "::bytea"
@@ -230,7 +231,7 @@ func (v *storedView) field(name string, value any) (int, error) {
 	if i < 0 {
 		return 0, &deed.InvalidError{Field: name, Reason: "is not an index field of the view"}
 	}
-	return i + 1, validValue(value)
+	return i + 1, engine.ValidValue(value)
 }
 
 func (db *DB) viewParking(v *storedView) parking {

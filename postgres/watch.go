@@ -99,8 +99,8 @@ func (db *DB) refresh() error {
 		var ends endsOfLog
 		b.Queue(db.tables.sql(headSQL), db.log).QueryRow(ends.scan)
 		var marks []storedView
-		since := map[bool]uint64{false: db.waiting.since(), true: db.inline.waiting.since()}
-		if db.waiting.some() || db.inline.waiting.some() {
+		since := map[bool]uint64{false: db.waiting.Since(), true: db.inline.waiting.Since()}
+		if db.waiting.Some() || db.inline.waiting.Some() {
 			b.Queue(db.tables.sql("SELECT "+viewColumns+" FROM @views WHERE log = $1"), db.log).Query(func(rows pgx.Rows) error {
 				for rows.Next() {
 					var v storedView
@@ -118,7 +118,7 @@ func (db *DB) refresh() error {
 		db.saw(ends)
 		for i := range marks {
 			m := &marks[i]
-			db.place(m.inline).waiting.found(m.ref, m.position, since[m.inline])
+			db.place(m.inline).waiting.Found(m.ref, m.position, since[m.inline])
 		}
 		return nil
 	})
@@ -140,7 +140,7 @@ func (db *DB) reach(head deed.Position) bool {
 // advance notes how far others have brought the log.
 func (db *DB) advance(head deed.Position) {
 	if db.reach(head) {
-		db.news.tellEverybody()
+		db.news.TellEverybody()
 	}
 }
 

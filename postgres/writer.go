@@ -11,12 +11,27 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
+
+// task is one caller's work, done inside the transaction of a group.
+type task interface {
+	// shares tells whether the log's lock may be shared with those of other processes who do too.
+	shares() bool
+	// ask says what has to be looked up once the lock is held.
+	ask(a *asked)
+	// apply does the work on what is to be stored of the group. A refusal is the caller's own answer and has left nothing
+	// behind; a failure is a statement's, after which the transaction is rolled back.
+	apply(ctx context.Context, g *group) (refusal, failure error)
+}
+
+// job is a task on its way through a queue.
+type job = engine.Job[task]
 
 // writer is the one goroutine of this process that appends. It takes everything that waits, stores it in one transaction with one
 // flush, and answers each caller.
 type writer struct {
-	*queue
+	*engine.Queue[task]
 	db       *DB
 	l        *ledger
 	c        *pgx.Conn // nil: lost, or not opened yet
@@ -30,7 +45,7 @@ type writer struct {
 }
 
 func newWriter(db *DB) *writer {
-	return &writer{queue: newQueue(), db: db, l: db.ledger, ended: make(chan struct{})}
+	return &writer{Queue: engine.NewQueue[task](), db: db, l: db.ledger, ended: make(chan struct{})}
 }
 
 // run works until the queue is closed.
@@ -38,11 +53,11 @@ func (w *writer) run() {
 	defer close(w.ended)
 	var jobs []*job
 	for {
-		if jobs = w.next(jobs); jobs == nil {
+		if jobs = w.Next(jobs); jobs == nil {
 			break
 		}
 		if w.l.crowded && !w.db.parallel.Load() && w.lockAhead() {
-			jobs = w.more(jobs)
+			jobs = w.More(jobs)
 		}
 		for _, part := range w.parted(jobs) {
 			w.write(part)
@@ -72,7 +87,7 @@ func (w *writer) lockAhead() bool {
 
 // close answers who waits with ErrClosed and returns when the group under way is done.
 func (w *writer) close() {
-	w.queue.close()
+	w.Close()
 	<-w.ended
 }
 
@@ -125,16 +140,16 @@ func (w *writer) write(jobs []*job) {
 	switch {
 	case errors.Is(failure, deed.ErrUnknown):
 		log.Error("a commit failed; its outcome is unknown")
-		answer(jobs, failure)
+		engine.AnswerAll(jobs, failure)
 	case errors.As(failure, &before):
 		if !w.away { // said once, until it is over
 			log.Error("a transaction could not begin")
 		}
 		w.away = true
-		answer(jobs, failure)
+		engine.AnswerAll(jobs, failure)
 	case len(jobs) == 1, hasCode(failure, "53", "57", "58", "XX", "25"):
 		log.Error("a write failed and was rolled back")
-		answer(jobs, failure)
+		engine.AnswerAll(jobs, failure)
 	default:
 		half := len(jobs) / 2
 		w.write(jobs[:half])
@@ -142,16 +157,10 @@ func (w *writer) write(jobs []*job) {
 	}
 }
 
-func answer(jobs []*job, err error) {
-	for _, j := range jobs {
-		j.answer(err)
-	}
-}
-
 func (w *writer) once(jobs []*job, how way) (failure error) {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
-	told, committing := w.db.observe("log", len(jobs)), false
+	told, committing := w.db.observing.Begin("log", len(jobs)), false
 	defer func() {
 		if r := recover(); r != nil { // the clock, or a codec under an inline projection
 			failure = &deed.PanicError{Value: r, Stack: debug.Stack()}
@@ -161,7 +170,7 @@ func (w *writer) once(jobs []*job, how way) (failure error) {
 			w.drop()
 		}
 		if !how.isAnotherWay(failure) {
-			w.db.told(told, failure)
+			told.End(failure, w.db.logger)
 		}
 	}()
 	g, err := w.begin(ctx, jobs, how)
@@ -172,16 +181,16 @@ func (w *writer) once(jobs []*job, how way) (failure error) {
 		return &beginError{err}
 	}
 	for _, j := range jobs {
-		refusal, err := j.task.apply(ctx, g)
+		refusal, err := j.Task.apply(ctx, g)
 		if err != nil {
 			g.revert()
 			w.undo(ctx)
 			return err
 		}
-		j.err = refusal
+		j.Err = refusal
 	}
 	committing = true
-	told.flush(len(g.records))
+	told.Flush(len(g.records))
 	if err := w.store(ctx, g); err != nil {
 		g.revert()
 		return err
@@ -189,7 +198,7 @@ func (w *writer) once(jobs []*job, how way) (failure error) {
 	w.used = time.Now()
 	g.publish()
 	for _, j := range jobs {
-		j.done <- struct{}{}
+		j.Answer()
 	}
 	return nil
 }
@@ -212,7 +221,7 @@ func (w *writer) begin(ctx context.Context, jobs []*job, how way) (*group, error
 	w.l.turn()
 	a := &asked{l: w.l, named: make(map[deed.StreamID]bool, len(jobs))}
 	for _, j := range jobs {
-		j.task.ask(a)
+		j.Task.ask(a)
 	}
 	g := &group{
 		l: w.l, c: w.c, how: max(how, alone), parallel: w.parallel, old: make(map[deed.StreamID]streamHead, len(jobs)),
@@ -308,13 +317,13 @@ func (g *group) publish() {
 	case g.parallel:
 		db.advance(l.head)
 	default:
-		db.tail.add(g.records)
+		db.tail.Add(g.records)
 		db.reach(l.head)
-		db.news.tell(g.records)
+		db.news.Tell(g.records)
 	}
 	for _, v := range g.inline {
 		if v.changed {
-			db.inline.waiting.reached(v.ref, v.position)
+			db.inline.waiting.Reached(v.ref, v.position)
 		}
 	}
 	if len(g.records) > 0 {

@@ -4,11 +4,12 @@ import (
 	"math"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // broken returns the first check that does not hold, as the log is before the batch.
 func (t *appendTask) broken(c *conn) (*deed.CheckError, error) {
-	for _, check := range t.checks {
+	for _, check := range t.Checks {
 		if check.Stream != "" {
 			h, err := t.l.streamHead(c, check.Stream)
 			if err != nil {
@@ -37,14 +38,14 @@ func (l *logLedger) firstMatch(c *conn, match []deed.Match, after deed.Position)
 		return 0, nil
 	}
 	q := deed.Query{Match: match, After: after}
-	p := page{passed: after, until: math.MaxInt64, limit: 1}
-	for p.passed < p.until && len(p.records) == 0 {
+	p := page{&engine.Page{Passed: after, Until: math.MaxInt64, Limit: 1}}
+	for p.Passed < p.Until && len(p.Records) == 0 {
 		if err := p.fill(c, &q, l.kinds); err != nil {
 			return 0, err
 		}
 	}
-	if len(p.records) == 0 {
+	if len(p.Records) == 0 {
 		return 0, nil
 	}
-	return p.records[0].Position, nil
+	return p.Records[0].Position, nil
 }

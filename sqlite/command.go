@@ -3,11 +3,10 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // Outcome looks up what a command was answered. See deed.Engine.
@@ -32,7 +31,7 @@ func outcome(c *conn, ref deed.CommandRef) (receipt deed.Receipt, found bool, er
 		}
 		receipt.Again = true
 		receipt.Position = deed.Position(q.s.ColumnInt64(1))
-		receipt.Streams = parseStreams(q.s.ColumnText(2))
+		receipt.Streams = engine.ParseStreams(q.s.ColumnText(2))
 	}
 	if err := q.end(); err != nil {
 		return deed.Receipt{}, false, err
@@ -46,34 +45,8 @@ func insertCommand(c *conn, ref deed.CommandRef, receipt deed.Receipt, now int64
 	q.text(ref.Hash)
 	q.int(now)
 	q.int(int64(receipt.Position))
-	q.text(formatStreams(receipt.Streams))
+	q.text(engine.FormatStreams(receipt.Streams))
 	return q.exec()
-}
-
-func formatStreams(streams []deed.StreamVersion) string {
-	var text []byte
-	for i, s := range streams {
-		if i > 0 {
-			text = append(text, '\n')
-		}
-		text = strconv.AppendInt(text, int64(s.Version), 10)
-		text = append(text, ' ')
-		text = append(text, s.Stream...)
-	}
-	return string(text)
-}
-
-func parseStreams(text string) []deed.StreamVersion {
-	if text == "" {
-		return nil
-	}
-	var streams []deed.StreamVersion
-	for line := range strings.SplitSeq(text, "\n") {
-		number, stream, _ := strings.Cut(line, " ")
-		version, _ := strconv.ParseInt(number, 10, 64)
-		streams = append(streams, deed.StreamVersion{Stream: deed.StreamID(stream), Version: deed.Version(version)})
-	}
-	return streams
 }
 
 // A step of Forget looks at so many outcomes, so that appends do not wait for it.

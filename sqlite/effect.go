@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // writeEffect removes the pending effects with the change's key and name, then adds the new one.
@@ -57,8 +58,8 @@ func scanEffect(q *query) deed.PendingEffect {
 
 // Effects returns pending effects in the order of (Due, Position, Place, ID). See deed.PartStore. A limit of 0 is none.
 func (db *DB) Effects(ctx context.Context, query deed.EffectQuery) (effects []deed.PendingEffect, err error) {
-	if query.Limit < 0 {
-		return nil, errLimit()
+	if err := engine.ValidLimit(query.Limit); err != nil {
+		return nil, err
 	}
 	if len(query.Parts) == 0 {
 		return nil, db.usable(ctx)

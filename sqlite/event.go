@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 const insertEventSQL = `INSERT INTO events (position, stream, version, kind, time, id, tags, metadata, data)
@@ -13,7 +14,7 @@ const eventColumns = "position, stream, version, kind, time, id, tags, metadata,
 
 // insertEvent stores a record that has its place, and its tags; it is not inserted if its stream has that version.
 func (l *logLedger) insertEvent(c *conn, r *deed.Record) (inserted bool, err error) {
-	number, err := l.kindNumber(c, kindOf(r))
+	number, err := l.kindNumber(c, engine.KindOf(r))
 	if err != nil {
 		return false, err
 	}
@@ -46,15 +47,14 @@ func (l *logLedger) insertEvent(c *conn, r *deed.Record) (inserted bool, err err
 }
 
 // scanRecord reads the row that q stands on, of eventColumns. What it returns owns its bytes.
-func scanRecord(q *query, kinds *kindSet) deed.Record {
+func scanRecord(q *query, kinds *engine.Kinds) deed.Record {
 	var r deed.Record
 	s := q.s
 	r.Position = deed.Position(s.ColumnInt64(0))
 	r.Version = deed.Version(s.ColumnInt64(2))
 	r.Time = timeOf(s.ColumnInt64(4))
-	if number := s.ColumnInt64(3); kinds.has(number) {
-		k := &kinds.list[number-1]
-		r.Type, r.Schema, r.ContentType = k.name, k.schema, k.contentType
+	if k := kinds.Get(s.ColumnInt(3)); k != nil {
+		k.Name(&r)
 	}
 	// The words of a record share one string, its data and metadata one array.
 	stream, id, tags := s.ColumnRawText(1), s.ColumnRawText(5), s.ColumnRawText(6)

@@ -60,10 +60,7 @@ func (db *DB) CheckIntegrity(ctx context.Context) error {
 // AwaitQueue returns once so many batches wait for the log's writer.
 func (db *DB) AwaitQueue(n int) {
 	for {
-		db.writer.mu.Lock()
-		waiting := len(db.writer.jobs)
-		db.writer.mu.Unlock()
-		if waiting >= n {
+		if db.writer.Waiting() >= n {
 			return
 		}
 		runtime.Gosched()

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // InlineViews is where the log's own file keeps views. See deed.InlineStore.
@@ -191,11 +192,11 @@ func (t *inlineTx) ViewParkedRecords(_ context.Context, ref deed.ViewRef, key st
 
 // CommitView stores rows and checkpoint; they are there when the group is.
 func (t *inlineTx) CommitView(_ context.Context, c deed.ViewCommit) error {
-	commit, _, err := newCommitView(t.l.inline, c)
+	own, _, err := engine.OwnViewCommit(c)
 	if err != nil {
 		return err
 	}
-	refusal, failure := commit.apply(t.c)
+	refusal, failure := (&commitView{l: t.l.inline, ViewCommit: own}).apply(t.c)
 	if failure != nil {
 		return failure
 	}

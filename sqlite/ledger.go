@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // So many streams' heads are remembered by the writer, twice.
@@ -21,7 +22,7 @@ type logLedger struct {
 	head    deed.Position // with the group under way
 	time    int64         // last recorded, in microseconds
 	now     int64         // the recorded time of the group under way
-	kinds   *kindSet      // with the group under way
+	kinds   *engine.Kinds // with the group under way
 	pending []deed.Record // of the group under way
 	inline  *viewLedger   // of the views in the log's database
 	folds   map[deed.ViewRef]deed.InlineFold
@@ -46,9 +47,9 @@ func (l *logLedger) commit() {
 	if l.db.kinds.Load() != l.kinds {
 		l.db.kinds.Store(l.kinds)
 	}
-	l.db.tail.add(l.pending)
+	l.db.tail.Add(l.pending)
 	l.db.head.Store(int64(l.head))
-	l.db.news.tell(l.pending)
+	l.db.news.Tell(l.pending)
 	clear(l.pending)
 	l.pending = l.pending[:0]
 }
@@ -64,7 +65,7 @@ func (l *logLedger) rollback() {
 
 // reload reads the head anew. What was stored in spite of an unknown outcome is made known.
 func (l *logLedger) reload(c *conn) error {
-	kinds, err := moreKinds(c, &kindSet{})
+	kinds, err := moreKinds(c, &engine.Kinds{})
 	if err != nil {
 		return err
 	}
@@ -79,9 +80,9 @@ func (l *logLedger) reload(c *conn) error {
 	l.pending = l.pending[:0]
 	l.forgetHeads()
 	l.db.kinds.Store(kinds)
-	l.db.tail.reset(l.head)
+	l.db.tail.Reset(l.head)
 	l.db.head.Store(int64(l.head))
-	l.db.news.tellEverybody()
+	l.db.news.TellEverybody()
 	return l.inline.reload(c)
 }
 
@@ -138,12 +139,12 @@ func (l *logLedger) setHead(s deed.StreamID, h streamHead) {
 }
 
 // kindNumber returns a kind's number and stores the kind if it is new.
-func (l *logLedger) kindNumber(c *conn, k kind) (int64, error) {
-	if n, ok := l.kinds.numbers[k]; ok {
-		return n, nil
+func (l *logLedger) kindNumber(c *conn, k engine.Kind) (int64, error) {
+	if n := l.kinds.Number(k); n > 0 {
+		return int64(n), nil
 	}
-	next := l.kinds.add(k)
-	n := int64(len(next.list))
+	next := l.kinds.Add(k)
+	n := int64(next.Len())
 	if err := insertKind(c, n, k); err != nil {
 		return 0, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // Parked records are kept in a table whose rows have an owner: a part's name, or a view's number.
@@ -92,8 +93,8 @@ func (p parkedIn) records(c *conn, bind func(*query), key string, after deed.Pos
 
 // PartParked lists the parked keys of a part. See deed.PartStore. A limit of 0 is none.
 func (db *DB) PartParked(ctx context.Context, part, after string, limit int) (keys []deed.ParkedKey, err error) {
-	if limit < 0 {
-		return nil, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, err
 	}
 	err = db.look(ctx, func(c *conn) error {
 		keys, err = parkedParts.keys(c, func(q *query) { q.text(part) }, after, limit)
@@ -104,8 +105,8 @@ func (db *DB) PartParked(ctx context.Context, part, after string, limit int) (ke
 
 // PartParkedRecords lists what is parked of a key. See deed.PartStore. A limit of 0 is none.
 func (db *DB) PartParkedRecords(ctx context.Context, part, key string, after deed.Position, limit int) (records []deed.ParkedRecord, err error) {
-	if limit < 0 {
-		return nil, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, err
 	}
 	err = db.look(ctx, func(c *conn) error {
 		records, err = parkedParts.records(c, func(q *query) { q.text(part) }, key, after, limit)
@@ -133,8 +134,8 @@ func (s *views) ViewParkedRecords(ctx context.Context, view deed.ViewRef, key st
 }
 
 func (v *storedView) parkedKeys(c *conn, after string, limit int) ([]deed.ParkedKey, error) {
-	if limit < 0 {
-		return nil, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, err
 	}
 	if v.parked == 0 {
 		return nil, nil
@@ -143,8 +144,8 @@ func (v *storedView) parkedKeys(c *conn, after string, limit int) ([]deed.Parked
 }
 
 func (v *storedView) parkedRecords(c *conn, key string, after deed.Position, limit int) ([]deed.ParkedRecord, error) {
-	if limit < 0 {
-		return nil, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, err
 	}
 	if v.parked == 0 {
 		return nil, nil

@@ -2,15 +2,14 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // OpenPart registers a part, or finds it. See deed.PartStore.
 func (db *DB) OpenPart(ctx context.Context, spec deed.PartSpec) (deed.PartState, error) {
-	if err := validPart(spec); err != nil {
+	if err := engine.ValidPart(spec); err != nil {
 		return deed.PartState{}, err
 	}
 	t := &openPart{spec: spec}
@@ -25,34 +24,12 @@ func (db *DB) OpenPart(ctx context.Context, spec deed.PartSpec) (deed.PartState,
 	return t.state, nil
 }
 
-func validPart(spec deed.PartSpec) error {
-	switch {
-	case spec.Name == "" || deed.ValidID(spec.Name) != nil:
-		return &deed.InvalidError{Field: "name", Reason: "a part needs a name that is a valid id"}
-	case spec.Kind == "":
-		return &deed.InvalidError{Field: "kind", Reason: "a part is a process or a reactor"}
-	case spec.Version < 0:
-		return &deed.InvalidError{Field: "version", Reason: "is not negative"}
-	case spec.From != nil && *spec.From < 0:
-		return &deed.InvalidError{Field: "from", Reason: "a position is not negative"}
-	}
-	return nil
-}
-
-// partRow is a part as stored.
-type partRow struct {
-	kind    string
-	version int
-	start   deed.Position
-	deed.PartState
-}
-
-func readPart(c *conn, name string) (row partRow, found bool, err error) {
+func readPart(c *conn, name string) (row engine.Part, found bool, err error) {
 	q := c.query("SELECT kind, version, start, live, log, incarnation, position, last, last_id FROM parts WHERE name = ?")
 	q.text(name)
 	if found = q.step(); found {
 		s := q.s
-		row.kind, row.version, row.start = s.ColumnText(0), s.ColumnInt(1), deed.Position(s.ColumnInt64(2))
+		row.Kind, row.Version, row.Start = s.ColumnText(0), s.ColumnInt(1), deed.Position(s.ColumnInt64(2))
 		row.Live = deed.Position(s.ColumnInt64(3))
 		row.Checkpoint = checkpointAt(&q, 4)
 	}
@@ -76,13 +53,13 @@ func (q *query) checkpoint(p deed.Checkpoint) {
 	q.text(p.LastID)
 }
 
-func writePart(c *conn, name string, row partRow) error {
+func writePart(c *conn, name string, row engine.Part) error {
 	q := c.query(`INSERT OR REPLACE INTO parts (name, kind, version, start, live, log, incarnation, position, last, last_id)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	q.text(name)
-	q.text(row.kind)
-	q.int(int64(row.version))
-	q.int(int64(row.start))
+	q.text(row.Kind)
+	q.int(int64(row.Version))
+	q.int(int64(row.Start))
 	q.int(int64(row.Live))
 	q.checkpoint(row.Checkpoint)
 	return q.exec()
@@ -98,33 +75,25 @@ func (t *openPart) apply(c *conn) (refusal, failure error) {
 	if err != nil {
 		return fail(err)
 	}
-	begin := deed.Checkpoint{Log: t.spec.Log.ID, Incarnation: t.spec.Log.Incarnation}
-	switch {
-	case !found && t.spec.From == nil:
-		return refuse(fmt.Errorf("part %s is not known and says not where to start: %w", t.spec.Name, deed.ErrNotFound))
-	case !found:
-		row = partRow{kind: t.spec.Kind, version: t.spec.Version, start: *t.spec.From}
-		begin.Position = row.start
-		row.Checkpoint, row.Live = begin, row.start
-	case row.kind != t.spec.Kind:
-		return refuse(&deed.InvalidError{Field: "kind", Reason: fmt.Sprintf("part %s is known as a %s, not a %s", t.spec.Name, row.kind, t.spec.Kind)})
-	case t.spec.Version < row.version:
-		return refuse(&deed.InvalidError{Field: "version", Reason: fmt.Sprintf("part %s is stored with version %d, later than %d", t.spec.Name, row.version, t.spec.Version)})
-	case t.spec.Version == row.version:
-		t.state = row.PartState
+	raised := false
+	if found {
+		raised, err = row.Open(t.spec)
+	} else {
+		row, err = engine.NewPart(t.spec)
+	}
+	if err != nil {
+		return refuse(err)
+	}
+	if t.state = row.PartState; found && !raised {
 		return nil, nil
-	default: // raised: refolded silently up to where it was
+	}
+	if raised {
 		q := c.query("DELETE FROM part_states WHERE part = ?")
 		q.text(t.spec.Name)
 		if err := q.exec(); err != nil {
 			return fail(err)
 		}
-		row.version = t.spec.Version
-		row.Live = max(row.Live, row.Checkpoint.Position)
-		begin.Position = row.start
-		row.Checkpoint = begin
 	}
-	t.state = row.PartState
 	if err := writePart(c, t.spec.Name, row); err != nil {
 		return fail(err)
 	}
@@ -133,84 +102,27 @@ func (t *openPart) apply(c *conn) (refusal, failure error) {
 
 // CommitPart stores c in one transaction, flushed. See deed.PartStore.
 func (db *DB) CommitPart(ctx context.Context, c deed.PartCommit) error {
-	if err := validCommit(&c); err != nil {
+	own, size, err := engine.OwnPartCommit(c)
+	if err != nil {
 		return err
 	}
-	t, size := newCommitPart(c)
-	return db.submit(ctx, t, size)
+	return db.submit(ctx, &commitPart{own}, size)
 }
 
-func validCommit(c *deed.PartCommit) error {
-	if c.Checkpoint.Position < c.From {
-		return &deed.InvalidError{Field: "checkpoint", Reason: "a part does not go back"}
-	}
-	for _, e := range c.Effects {
-		if e.Put == nil {
-			continue
-		}
-		switch {
-		case e.Put.ID == "":
-			return &deed.InvalidError{Field: "id", Reason: "an effect needs an id"}
-		case e.Put.Part != c.Part:
-			return &deed.InvalidError{Field: "part", Reason: fmt.Sprintf("an effect of %q is not %q's to put", e.Put.Part, c.Part)}
-		}
-	}
-	return nil
-}
-
-// commitPart is a part's step. It owns its bytes.
+// commitPart is a part's step.
 type commitPart struct{ deed.PartCommit }
-
-func newCommitPart(c deed.PartCommit) (*commitPart, int) {
-	size := 0
-	own := &commitPart{c}
-	own.States = make([]deed.StateChange, len(c.States))
-	for i, s := range c.States {
-		size += len(s.Data)
-		s.Data = keep(s.Data)
-		own.States[i] = s
-	}
-	own.Effects = make([]deed.EffectChange, len(c.Effects))
-	for i, e := range c.Effects {
-		if e.Put != nil {
-			put := *e.Put
-			put.Command = keep(put.Command)
-			size += len(put.Command)
-			e.Put = &put
-		}
-		own.Effects[i] = e
-	}
-	own.Parked = cloneParked(c.Parked)
-	return own, size
-}
-
-func cloneParked(changes []deed.ParkChange) []deed.ParkChange {
-	own := slices.Clone(changes)
-	for i := range own {
-		own[i].Records = slices.Clone(own[i].Records)
-	}
-	return own
-}
-
-// keep copies b; nil stays nil and empty stays empty.
-func keep(b []byte) []byte {
-	if b == nil {
-		return nil
-	}
-	return append(make([]byte, 0, len(b)), b...)
-}
 
 func (t *commitPart) apply(c *conn) (refusal, failure error) {
 	row, found, err := readPart(c, t.Part)
-	switch {
-	case err != nil:
+	if err != nil {
 		return fail(err)
-	case !found:
-		return refuse(fmt.Errorf("part %s was never opened: %w (%w)", t.Part, deed.ErrNotFound, deed.ErrConflict))
-	case row.version != t.Version:
-		return refuse(fmt.Errorf("part %s has version %d, not %d: %w", t.Part, row.version, t.Version, deed.ErrConflict))
-	case row.Checkpoint.Position != t.From:
-		return refuse(fmt.Errorf("part %s is at position %d, not %d: %w", t.Part, row.Checkpoint.Position, t.From, deed.ErrConflict))
+	}
+	part := &row
+	if !found {
+		part = nil
+	}
+	if err := part.Follows(&t.PartCommit); err != nil {
+		return refuse(err)
 	}
 	for i := range t.States {
 		if err := writeState(c, t.Part, &t.States[i]); err != nil {
@@ -275,8 +187,8 @@ func (db *DB) States(ctx context.Context, part string, keys []string) (map[strin
 
 // PartStates lists a part's states in the order of their keys. See deed.PartStore. A limit of 0 is none.
 func (db *DB) PartStates(ctx context.Context, part, after string, limit int) (states []deed.StateChange, err error) {
-	if limit < 0 {
-		return nil, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, err
 	}
 	err = db.look(ctx, func(c *conn) error {
 		q := c.query("SELECT key, data, position FROM part_states WHERE part = ? AND key > ? ORDER BY key LIMIT ?")
@@ -302,8 +214,6 @@ func (db *DB) look(ctx context.Context, f func(*conn) error) error {
 		return c.within(ctx, func() error { return f(c) })
 	})
 }
-
-func errLimit() error { return &deed.InvalidError{Field: "limit", Reason: "is not negative"} }
 
 // orAll is a limit for SQL: 0 is none.
 func orAll(limit int) int64 {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // With more kinds than this, a category's or type's positions are not gathered from the index of kinds.
@@ -24,7 +25,7 @@ type source struct {
 	kinds []int64
 }
 
-func planOf(category string, match []deed.Match, kinds *kindSet) plan {
+func planOf(category string, match []deed.Match, kinds *engine.Kinds) plan {
 	if len(match) == 0 {
 		match = []deed.Match{{}}
 	}
@@ -42,8 +43,8 @@ func planOf(category string, match []deed.Match, kinds *kindSet) plan {
 	return p
 }
 
-func sourcesOf(category string, m *deed.Match, kinds *kindSet) (sources []source, possible bool) {
-	numbers, all := kinds.of(category, m.Types)
+func sourcesOf(category string, m *deed.Match, kinds *engine.Kinds) (sources []source, possible bool) {
+	numbers, all := kindsOf(kinds, category, m.Types)
 	if !all && len(numbers) == 0 {
 		return nil, false
 	}

@@ -2,89 +2,29 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"iter"
-	"math"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
-
-// A mark is yielded at least every so many records passed over.
-const markEvery = 1000
 
 // Read yields the records that q selects, in order. See deed.Reader. A read that does not follow ends where the log ended
 // when it began, so a loop that appends comes to its end.
 func (db *DB) Read(ctx context.Context, q deed.Query) iter.Seq2[deed.Record, error] {
-	return func(yield func(deed.Record, error) bool) {
-		err := q.Validate()
-		if err == nil {
-			r := &reading{db: db, q: q, yield: yield, left: q.Limit}
-			err = r.run(ctx)
-		}
-		if err != nil && !errors.Is(err, errStopped) {
-			yield(deed.Record{}, err)
-		}
-	}
+	return engine.Read(ctx, q, &db.news, func(r *engine.Reading) engine.Source { return &reading{r, db} })
 }
-
-// errStopped ends a reading whose loop was left or whose limit is reached.
-var errStopped = errors.New("stopped")
 
 // reading is one pass over a query.
 type reading struct {
-	db    *DB
-	q     deed.Query
-	yield func(deed.Record, error) bool
-	page  page
-	left  int // of q.Limit
-	pages int
-
-	marked deed.Position // Marks: the position last yielded, of a record or a mark
-	fresh  bool          // Marks: the last mark at the end was not yielded yet
+	*engine.Reading
+	db *DB
 }
 
-func (r *reading) run(ctx context.Context) error {
-	r.fresh = true
-	r.marked = r.q.After
-	r.page.passed = r.q.After
-	r.page.version = r.q.AfterVersion
-	if r.q.Backward {
-		return r.backward(ctx)
-	}
-	if !r.q.Follow {
-		return r.forward(ctx)
-	}
-	for ended := false; !ended; {
-		var err error
-		if ended, err = r.follow(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// Wait returns when there is news, or with the reason why there will be none.
+func (r *reading) Wait(ctx context.Context, news <-chan struct{}) error { return r.db.wait(ctx, news) }
 
-// follow reads up to the head and waits for news. It tells whether nothing that is selected can come any more.
-func (r *reading) follow(ctx context.Context) (ended bool, err error) {
-	stream := r.q.Stream
-	if r.q.Marks || r.q.Before != 0 {
-		stream = "" // marks move with everything, and so does the head towards Before
-	}
-	news := r.db.news.next(stream) // before the head is looked at, so that nothing is missed
-	defer r.db.news.done(news)
-	if err := r.forward(ctx); err != nil {
-		return false, err
-	}
-	if err := r.endMark(); err != nil {
-		return false, err
-	}
-	if r.q.Before != 0 && r.page.passed >= r.q.Before-1 {
-		return true, nil
-	}
-	return false, r.db.wait(ctx, news.come)
-}
-
-// forward reads up to the head as it is now.
-func (r *reading) forward(ctx context.Context) error {
+// Forward reads up to the head as it is now.
+func (r *reading) Forward(ctx context.Context) error {
 	if err := r.db.usable(ctx); err != nil {
 		return err
 	}
@@ -92,11 +32,8 @@ func (r *reading) forward(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.page.until = head
-	if r.q.Before != 0 {
-		r.page.until = min(head, r.q.Before-1)
-	}
-	for r.page.passed < r.page.until {
+	r.UpTo(head)
+	for r.Page.Passed < r.Page.Until {
 		if err := r.next(ctx); err != nil {
 			return err
 		}
@@ -104,8 +41,8 @@ func (r *reading) forward(ctx context.Context) error {
 	return nil
 }
 
-// backward reads from the head down.
-func (r *reading) backward(ctx context.Context) error {
+// Backward reads from the head down.
+func (r *reading) Backward(ctx context.Context) error {
 	if err := r.db.usable(ctx); err != nil {
 		return err
 	}
@@ -113,13 +50,12 @@ func (r *reading) backward(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.q.Before == 0 || r.q.Before > head {
-		r.q.Before = head + 1
+	before := head + 1
+	if r.Query.Before != 0 {
+		before = min(r.Query.Before, before)
 	}
-	r.page.passed = r.q.Before
-	r.page.until = r.q.After + 1
-	r.page.version = math.MaxInt64
-	for r.page.passed > r.page.until {
+	r.Down(before)
+	for r.Page.Passed > r.Page.Until {
 		if err := r.next(ctx); err != nil {
 			return err
 		}
@@ -132,75 +68,13 @@ func (r *reading) next(ctx context.Context) error {
 	if err := r.db.usable(ctx); err != nil {
 		return err
 	}
-	limit := pageRecords
-	if r.pages++; r.pages == 1 {
-		limit = pageFirst
-	}
-	if r.q.Limit > 0 {
-		limit = min(limit, r.left)
-	}
-	r.page.reset(limit)
-	shared := !r.q.Backward && r.db.tail.read(&r.q, &r.page)
+	r.Turn()
+	shared := !r.Query.Backward && r.db.tail.Read(&r.Query, &r.Page)
 	if !shared {
-		err := r.db.readers.with(ctx, func(c *conn) error { return r.page.fill(c, &r.q, r.db.kinds.Load()) })
+		err := r.db.readers.with(ctx, func(c *conn) error { return page{&r.Page}.fill(c, &r.Query, r.db.kinds.Load()) })
 		if err != nil {
 			return err
 		}
 	}
-	for i := range r.page.records {
-		record := r.page.records[i]
-		if shared {
-			own(r.page.records[i:i+1], len(record.Data)+len(record.Metadata))
-			record = r.page.records[i]
-		}
-		if err := r.hand(ctx, record); err != nil {
-			return err
-		}
-	}
-	return r.marksUpTo(r.page.passed)
-}
-
-// hand yields a record.
-func (r *reading) hand(ctx context.Context, record deed.Record) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := r.marksUpTo(record.Position - 1); err != nil {
-		return err
-	}
-	r.marked, r.fresh = record.Position, true
-	if !r.yield(record, nil) {
-		return errStopped
-	}
-	if r.q.Limit > 0 {
-		if r.left--; r.left == 0 {
-			return errStopped
-		}
-	}
-	return nil
-}
-
-// marksUpTo yields the marks that are due for records passed over up to p.
-func (r *reading) marksUpTo(p deed.Position) error {
-	for r.q.Marks && p-r.marked >= markEvery {
-		r.marked += markEvery
-		r.fresh = false
-		if !r.yield(deed.Record{Position: r.marked}, nil) {
-			return errStopped
-		}
-	}
-	return nil
-}
-
-// endMark says that nothing more is stored for now, once.
-func (r *reading) endMark() error {
-	p := r.page.passed
-	if !r.q.Marks || !r.fresh && p == r.marked {
-		return nil
-	}
-	r.marked, r.fresh = p, false
-	if !r.yield(deed.Record{Position: p}, nil) {
-		return errStopped
-	}
-	return nil
+	return r.Hand(ctx, shared)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // Options are how a log is opened. The zero Options are right for most.
@@ -98,9 +99,9 @@ type DB struct {
 	close  sync.Once
 
 	head    atomic.Int64 // the last position that is stored
-	kinds   atomic.Pointer[kindSet]
-	tail    tail
-	news    news
+	kinds   atomic.Pointer[engine.Kinds]
+	tail    engine.Tail
+	news    engine.News
 	watch   watch // ReadOnly: who looks for news
 	readers *pool
 	writer  *writer // nil: ReadOnly
@@ -109,7 +110,7 @@ type DB struct {
 	views        // in their own file
 	inline views // in the log's
 
-	observer atomic.Pointer[deed.Observer]
+	observing engine.Observing
 }
 
 var (
@@ -166,7 +167,7 @@ func beside(path, suffix string) string {
 
 func open(path string, o Options) (_ *DB, err error) {
 	db := &DB{path: path, options: o, limits: o.limits(), logger: o.Logger, clock: o.Clock, closed: make(chan struct{})}
-	db.kinds.Store(&kindSet{})
+	db.kinds.Store(&engine.Kinds{})
 	startViews(&db.views, db)
 	startViews(&db.inline, db)
 	defer func() {
@@ -228,7 +229,7 @@ func (db *DB) openLog(f file) error {
 		return err
 	}
 	db.writer, db.inline.writer = w, w
-	w.ledger, w.log, w.observer, w.store = db.ledger, db.logger, &db.observer, "log"
+	w.ledger, w.log, w.observing, w.store = db.ledger, db.logger, &db.observing, "log"
 	go w.run()
 	return nil
 }
@@ -306,7 +307,7 @@ func (db *DB) Close() error {
 }
 
 // Observe has o told about every group that is written, in place of whoever was told before.
-func (db *DB) Observe(o deed.Observer) { db.observer.Store(&o) }
+func (db *DB) Observe(o deed.Observer) { db.observing.Observe(o) }
 
 // Info identifies the log.
 func (db *DB) Info() deed.LogInfo { return db.info }
@@ -349,5 +350,5 @@ func (db *DB) submit(ctx context.Context, t task, size int) error {
 		}
 		return deed.ErrReadOnly
 	}
-	return db.writer.do(ctx, t, size)
+	return db.writer.Do(ctx, t, size)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 var _ deed.Surveyor = (*DB)(nil)
@@ -99,8 +100,8 @@ func lastBefore(c *conn, t time.Time, until int64) (int64, error) {
 
 // Streams lists streams in the order of their ids. See deed.Surveyor. A limit of 0 is none.
 func (db *DB) Streams(ctx context.Context, category string, after deed.StreamID, limit int) (streams []deed.StreamSummary, err error) {
-	if limit < 0 {
-		return nil, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, err
 	}
 	next := string(after)
 	if first := category + "-"; category != "" && next < first {

@@ -13,6 +13,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 var _ deed.TableStore = (*DB)(nil)
@@ -240,8 +241,8 @@ func (v *storedView) tableNames(c *conn, kind string) (names []string, err error
 
 // QueryTables returns what a statement selects from the view's tables. See deed.TableStore. A limit of 0 is none.
 func (s *views) QueryTables(ctx context.Context, view deed.ViewRef, statement deed.Statement, limit int) (rows [][]any, at deed.Position, err error) {
-	if limit < 0 {
-		return nil, 0, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, 0, err
 	}
 	err = s.lookViews(ctx, view, func(c *conn, v *storedView) error {
 		at = v.position

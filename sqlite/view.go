@@ -3,13 +3,12 @@ package sqlite
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"math"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // views is a place where views are kept: their own database with its own writer, or the log's. What is missing in the first
@@ -19,12 +18,11 @@ type views struct {
 	writer  *writer // nil: ReadOnly
 	readers *pool
 	ledger  *viewLedger
-	waiting waiting
+	waiting engine.Waiting
 }
 
 func startViews(s *views, db *DB) {
 	s.db = db
-	s.waiting.views = make(map[deed.ViewRef]*viewMark)
 	s.ledger = &viewLedger{waiting: &s.waiting, clock: db.clock}
 }
 
@@ -56,7 +54,7 @@ func (db *DB) openViews(f file) error {
 		w.conn.close()
 		return err
 	}
-	w.ledger, w.log, w.observer, w.store = s.ledger, db.logger, &db.observer, "views"
+	w.ledger, w.log, w.observing, w.store = s.ledger, db.logger, &db.observing, "views"
 	s.writer = w
 	go w.run()
 	return nil
@@ -69,20 +67,15 @@ func (s *views) submitView(ctx context.Context, t task, size int) error {
 		}
 		return deed.ErrReadOnly
 	}
-	return s.writer.do(ctx, t, size)
+	return s.writer.Do(ctx, t, size)
 }
 
 // OpenView makes what spec needs where it is missing. See deed.ViewStore.
 func (s *views) OpenView(ctx context.Context, spec deed.ViewSpec) (deed.Checkpoint, error) {
-	if spec.Name == "" || deed.ValidID(spec.Name) != nil {
-		return deed.Checkpoint{}, &deed.InvalidError{Field: "name", Reason: "a view needs a name that is a valid id"}
+	spec, err := engine.OwnViewSpec(spec)
+	if err != nil {
+		return deed.Checkpoint{}, err
 	}
-	for i, field := range spec.Index {
-		if field == "" || slices.Contains(spec.Index[:i], field) {
-			return deed.Checkpoint{}, &deed.InvalidError{Field: "index", Reason: fmt.Sprintf("field %q is empty or stands twice", field)}
-		}
-	}
-	spec.Index, spec.Tables = slices.Clone(spec.Index), slices.Clone(spec.Tables)
 	t := &openView{l: s.ledger, spec: spec}
 	if err := s.submitView(ctx, t, 0); err != nil {
 		return deed.Checkpoint{}, err
@@ -194,99 +187,26 @@ func (t *dropView) apply(c *conn) (refusal, failure error) {
 
 // CommitView stores rows and checkpoint in one transaction and then wakes who waits. See deed.ViewStore.
 func (s *views) CommitView(ctx context.Context, c deed.ViewCommit) error {
-	t, size, err := newCommitView(s.ledger, c)
+	own, size, err := engine.OwnViewCommit(c)
 	if err != nil {
 		return err
 	}
-	return s.submitView(ctx, t, size)
+	return s.submitView(ctx, &commitView{l: s.ledger, ViewCommit: own}, size)
 }
 
-// commitView is a projection's step. It owns its bytes.
+// commitView is a projection's step.
 type commitView struct {
 	l *viewLedger
 	deed.ViewCommit
 }
 
-func newCommitView(l *viewLedger, c deed.ViewCommit) (*commitView, int, error) {
-	if c.Checkpoint.Position < c.From {
-		return nil, 0, &deed.InvalidError{Field: "checkpoint", Reason: "a view does not go back"}
-	}
-	size := 0
-	rows := make([]deed.RowChange, len(c.Rows))
-	var seen map[string]bool
-	if len(c.Rows) > 1 {
-		seen = make(map[string]bool, len(c.Rows))
-	}
-	for i, row := range c.Rows {
-		if err := validRow(&row, seen[row.Key]); err != nil {
-			return nil, 0, err
-		}
-		if seen != nil {
-			seen[row.Key] = true
-		}
-		size += len(row.Data)
-		row.Data = keep(row.Data)
-		row.Index = slices.Clone(row.Index)
-		rows[i] = row
-	}
-	c.Rows = rows
-	c.Parked = cloneParked(c.Parked)
-	c.Statements = cloneStatements(c.Statements)
-	for _, s := range c.Statements {
-		size += len(s.SQL)
-	}
-	return &commitView{l: l, ViewCommit: c}, size, nil
-}
-
-func cloneStatements(statements []deed.Statement) []deed.Statement {
-	own := slices.Clone(statements)
-	for i := range own {
-		own[i].Args = slices.Clone(own[i].Args)
-	}
-	return own
-}
-
-func validRow(row *deed.RowChange, twice bool) error {
-	if err := deed.ValidID(row.Key); err != nil {
-		return &deed.InvalidError{Field: "key", Reason: fmt.Sprintf("%.80q cannot be a row's key", row.Key)}
-	}
-	if twice {
-		return &deed.InvalidError{Field: "rows", Reason: fmt.Sprintf("key %q stands twice", row.Key)}
-	}
-	for _, value := range row.Index {
-		if err := validValue(value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func validValue(value any) error {
-	switch v := value.(type) {
-	case nil, int64, string, bool:
-		return nil
-	case float64:
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
-			return nil
-		}
-	}
-	return &deed.InvalidError{Field: "index", Reason: fmt.Sprintf("%v of type %T is not nil, an int64, a finite float64, a string or a bool", value, value)}
-}
-
 func (t *commitView) apply(c *conn) (refusal, failure error) {
 	v, err := t.l.view(c, t.View)
-	switch {
-	case err != nil:
+	if err != nil {
 		return fail(err)
-	case v == nil:
-		return refuse(fmt.Errorf("view %s/%d was never opened: %w (%w)", t.View.Name, t.View.Version, deed.ErrNotFound, deed.ErrConflict))
-	case v.position != t.From:
-		return refuse(fmt.Errorf("view %s is at position %d, not %d: %w", t.View.Name, v.position, t.From, deed.ErrConflict))
 	}
-	for i := range t.Rows {
-		if row := &t.Rows[i]; row.Data != nil && len(row.Index) != len(v.fields) {
-			return refuse(&deed.InvalidError{Field: "index", Reason: fmt.Sprintf("row %q has %d values for %d fields", row.Key, len(row.Index), len(v.fields))})
-		}
+	if err := v.follows(&t.ViewCommit); err != nil {
+		return refuse(err)
 	}
 	if refusal, failure := v.execute(c, t.Statements); refusal != nil || failure != nil {
 		return refusal, failure
@@ -308,6 +228,14 @@ func (t *commitView) apply(c *conn) (refusal, failure error) {
 	v.position = t.Checkpoint.Position
 	t.l.changed = append(t.l.changed, t.View)
 	return nil, nil
+}
+
+// follows checks that a step follows where the view is; one that is not there is nil.
+func (v *storedView) follows(c *deed.ViewCommit) error {
+	if v == nil {
+		return engine.FollowsView(c, false, 0, nil)
+	}
+	return engine.FollowsView(c, true, v.position, v.fields)
 }
 
 // DropTombstones removes the tombstones of rows that were removed before t. See deed.ViewStore.

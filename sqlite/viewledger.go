@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // storedView is a view as its row in the table of views says.
@@ -30,7 +31,7 @@ func (v *storedView) scan(q *query) error {
 
 // viewLedger is what the views' writer remembers. Only its goroutine uses it.
 type viewLedger struct {
-	waiting *waiting
+	waiting *engine.Waiting
 	clock   deed.Clock
 	now     int64
 	views   map[deed.ViewRef]*storedView // with the group under way
@@ -50,7 +51,7 @@ func (l *viewLedger) commit() {
 		if v := l.views[ref]; v != nil {
 			reached = v.position
 		}
-		l.waiting.reached(ref, reached)
+		l.waiting.Reached(ref, reached)
 	}
 	l.changed = l.changed[:0]
 }
@@ -74,7 +75,7 @@ func (l *viewLedger) reload(c *conn) error {
 	}
 	l.views, l.stale, l.changed = views, false, l.changed[:0]
 	for ref, v := range views {
-		l.waiting.reached(ref, v.position)
+		l.waiting.Reached(ref, v.position)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // Row returns a row and the view's position, read together. See deed.ViewStore.
@@ -71,8 +72,8 @@ func (v *storedView) rows(c *conn, keys []string, rows map[string]deed.Row) erro
 //
 // The zero cursor is before all rows; who starts there knows of no rows and misses no tombstones.
 func (s *views) Changes(ctx context.Context, view deed.ViewRef, after deed.ChangeCursor, limit int) (rows []deed.Row, at deed.Position, err error) {
-	if limit < 0 {
-		return nil, 0, errLimit()
+	if err := engine.ValidLimit(limit); err != nil {
+		return nil, 0, err
 	}
 	err = s.lookViews(ctx, view, func(c *conn, v *storedView) error {
 		at = v.position
@@ -112,8 +113,8 @@ func isBehind(place, cursor deed.ChangeCursor) bool {
 // ListRows returns the rows that query selects and the view's position, read together. See deed.ViewStore. A limit of 0 is
 // none. Values are ordered nil, false, true, numbers, texts by their bytes; equal ones by key.
 func (s *views) ListRows(ctx context.Context, view deed.ViewRef, query deed.RowQuery) (rows []deed.Row, at deed.Position, err error) {
-	if query.Limit < 0 {
-		return nil, 0, errLimit()
+	if err := engine.ValidLimit(query.Limit); err != nil {
+		return nil, 0, err
 	}
 	err = s.lookViews(ctx, view, func(c *conn, v *storedView) error {
 		at = v.position
@@ -150,7 +151,7 @@ func (v *storedView) list(q *deed.RowQuery) (*list, error) {
 	for _, w := range q.Where {
 		column, err := v.column(w.Field)
 		if err == nil {
-			err = validValue(w.Value)
+			err = engine.ValidValue(w.Value)
 		}
 		if err != nil {
 			return nil, err
@@ -166,7 +167,7 @@ func (v *storedView) list(q *deed.RowQuery) (*list, error) {
 		l.order = column
 	}
 	if q.After != nil {
-		if err := validValue(q.After.Value); err != nil {
+		if err := engine.ValidValue(q.After.Value); err != nil {
 			return nil, err
 		}
 	}

@@ -41,12 +41,12 @@ func (db *DB) refresh(c *conn) error {
 	}
 	db.watch.mu.Lock()
 	defer db.watch.mu.Unlock()
-	if len(kinds.list) > len(db.kinds.Load().list) {
+	if kinds.Len() > db.kinds.Load().Len() {
 		db.kinds.Store(kinds)
 	}
 	if head > db.head.Load() {
 		db.head.Store(head)
-		db.news.tellEverybody()
+		db.news.TellEverybody()
 	}
 	return nil
 }

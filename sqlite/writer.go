@@ -6,12 +6,12 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/internal/engine"
 )
 
 // ledger is what a writer keeps in memory of what it has written. Only the writer's goroutine calls it.
@@ -30,27 +30,36 @@ type ledger interface {
 	reload(c *conn) error
 }
 
+// task is one caller's work, done inside the transaction of a group.
+type task interface {
+	// apply does the work. A refusal is the caller's own answer and has left nothing behind in the transaction; a failure
+	// is a statement's, after which the transaction is rolled back.
+	apply(c *conn) (refusal, failure error)
+}
+
+// job is a task on its way through a queue.
+type job = engine.Job[task]
+
 // writer is the one goroutine that writes to a database. It takes everything that waits, stores it in one transaction
 // with one flush, and answers each caller.
 type writer struct {
-	*queue
-	ledger   ledger
-	log      *slog.Logger
-	store    string // what it is called to observers
-	observer *atomic.Pointer[deed.Observer]
-	appalled bool                  // an observer has panicked, which is logged once
-	open     func() (*conn, error) // a new connection after a failure; nil: the connection is all there is
-	there    func() error          // whether the files are where they were when they were opened
-	readers  *pool                 // who reads beside it
-	known    sync.Mutex            // held while a group is committed and made known
-	shared   *pool                 // in memory: the connection is borrowed from here for each group
-	conn     *conn
-	ended    chan struct{}
-	stop     chan struct{}
+	*engine.Queue[task]
+	ledger    ledger
+	log       *slog.Logger
+	store     string // what it is called to observers
+	observing *engine.Observing
+	open      func() (*conn, error) // a new connection after a failure; nil: the connection is all there is
+	there     func() error          // whether the files are where they were when they were opened
+	readers   *pool                 // who reads beside it
+	known     sync.Mutex            // held while a group is committed and made known
+	shared    *pool                 // in memory: the connection is borrowed from here for each group
+	conn      *conn
+	ended     chan struct{}
+	stop      chan struct{}
 }
 
 func newWriter(l ledger, log *slog.Logger) *writer {
-	return &writer{queue: newQueue(), ledger: l, log: log, there: func() error { return nil }, ended: make(chan struct{}), stop: make(chan struct{})}
+	return &writer{Queue: engine.NewQueue[task](), ledger: l, log: log, there: func() error { return nil }, ended: make(chan struct{}), stop: make(chan struct{})}
 }
 
 // run works until the queue is closed.
@@ -58,7 +67,7 @@ func (w *writer) run() {
 	defer close(w.ended)
 	var group []*job
 	for {
-		if group = w.group(group); group == nil {
+		if group = w.Next(group); group == nil {
 			break
 		}
 		w.write(group)
@@ -73,7 +82,7 @@ func (w *writer) run() {
 // close answers who waits with ErrClosed and returns when the group under way is done.
 func (w *writer) close() {
 	close(w.stop)
-	w.queue.close()
+	w.Close()
 	<-w.ended
 }
 
@@ -81,9 +90,7 @@ func (w *writer) close() {
 // halves, down to the offender.
 func (w *writer) write(group []*job) {
 	if w.conn == nil && !w.recover() {
-		for _, j := range group {
-			j.answer(deed.ErrClosed)
-		}
+		engine.AnswerAll(group, deed.ErrClosed)
 		return
 	}
 	release := w.borrow()
@@ -104,23 +111,17 @@ func (w *writer) write(group []*job) {
 	switch {
 	case unknown:
 		log.Error("a commit failed; its outcome is unknown")
-		answer(group, fmt.Errorf("%w: %w", deed.ErrUnknown, failure))
+		engine.AnswerAll(group, fmt.Errorf("%w: %w", deed.ErrUnknown, failure))
 	case errors.As(failure, &before):
 		log.Error("a transaction could not begin")
-		answer(group, failure)
+		engine.AnswerAll(group, failure)
 	case len(group) == 1:
 		log.Error("a write failed and was rolled back")
-		group[0].answer(failure)
+		engine.AnswerAll(group, failure)
 	default:
 		half := len(group) / 2
 		w.write(group[:half])
 		w.write(group[half:])
-	}
-}
-
-func answer(group []*job, err error) {
-	for _, j := range group {
-		j.answer(err)
 	}
 }
 
@@ -140,7 +141,7 @@ func (e *beginError) Unwrap() []error {
 // attempt runs the group's transaction once. With a failure nobody is answered; unknown tells that the transaction may be
 // stored all the same.
 func (w *writer) attempt(group []*job) (failure error, unknown bool) {
-	begun, committing, told := false, false, w.observe(len(group))
+	begun, committing, told := false, false, w.observing.Begin(w.store, len(group))
 	defer func() {
 		if r := recover(); r != nil { // the clock, a codec under an inline projection, or SQLite, which ran out of memory
 			failure, unknown = &deed.PanicError{Value: r, Stack: debug.Stack()}, committing
@@ -150,7 +151,7 @@ func (w *writer) attempt(group []*job) (failure error, unknown bool) {
 			w.abandon()
 		}
 		failure = explained(failure)
-		w.tell(told, failure)
+		told.End(failure, w.log)
 	}()
 	c := w.conn
 	if err := c.query("BEGIN IMMEDIATE").exec(); err != nil {
@@ -160,12 +161,12 @@ func (w *writer) attempt(group []*job) (failure error, unknown bool) {
 	w.ledger.begin()
 	begun = true
 	for _, j := range group {
-		refusal, err := j.task.apply(c)
+		refusal, err := j.Task.apply(c)
 		if err != nil {
 			w.undo(c)
 			return err, false
 		}
-		j.err = refusal
+		j.Err = refusal
 	}
 	err := w.ledger.finish(c)
 	if err == nil {
@@ -176,12 +177,12 @@ func (w *writer) attempt(group []*job) (failure error, unknown bool) {
 		return err, false
 	}
 	committing = true
-	told.flush(w.ledger)
+	told.Flush(w.ledger.events())
 	if err := w.commit(c); err != nil {
 		return err, true
 	}
 	for _, j := range group {
-		j.done <- struct{}{}
+		j.Answer()
 	}
 	return nil, false
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/examples/cart"
+	"github.com/deed-es/deed/examples/shop/drive"
 	"github.com/deed-es/deed/postgres"
 )
 
@@ -46,7 +47,7 @@ func TestMain(m *testing.M) {
 }
 
 // play starts this test as another process, and returns what it says, line by line.
-func play(t *testing.T, what string, s *server, in string) (*child, <-chan string) {
+func play(t *testing.T, what string, s *server, in string) (*drive.Child, <-chan string) {
 	t.Helper()
 	program, err := os.Executable()
 	must(t, err)
@@ -55,10 +56,10 @@ func play(t *testing.T, what string, s *server, in string) (*child, <-chan strin
 	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), playing+"="+what, storeAt+"="+s.url(), schema+"="+in)
 	cmd.Stdout = write
-	c, err := begin(cmd, syscall.SIGKILL)
+	c, err := drive.Begin(cmd, syscall.SIGKILL)
 	must(t, err)
 	must(t, write.Close())
-	t.Cleanup(func() { c.kill(os.Kill) })
+	t.Cleanup(func() { c.Kill(os.Kill) })
 	lines := make(chan string, 64)
 	go func() {
 		defer read.Close()
@@ -71,7 +72,7 @@ func play(t *testing.T, what string, s *server, in string) (*child, <-chan strin
 }
 
 // hear waits until a process says something that begins with a word, and returns the rest.
-func hear(t *testing.T, c *child, lines <-chan string, word string) string {
+func hear(t *testing.T, c *drive.Child, lines <-chan string, word string) string {
 	t.Helper()
 	timer := time.NewTimer(time.Minute)
 	defer timer.Stop()
@@ -79,14 +80,14 @@ func hear(t *testing.T, c *child, lines <-chan string, word string) string {
 		select {
 		case line, ok := <-lines:
 			if !ok {
-				<-c.ended
-				t.Fatalf("the process has ended before it said %q: %v\n%s", word, c.result, c.said())
+				<-c.Ended
+				t.Fatalf("the process has ended before it said %q: %v\n%s", word, c.Result, c.Said())
 			}
 			if rest, found := strings.CutPrefix(line, word); found {
 				return strings.TrimSpace(rest)
 			}
 		case <-timer.C:
-			t.Fatalf("the process does not say %q\n%s", word, c.said())
+			t.Fatalf("the process does not say %q\n%s", word, c.Said())
 		}
 	}
 }

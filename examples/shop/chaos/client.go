@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/examples/shop/drive"
 )
 
 // client sends one request after the other, through any node. What is not answered it sends again, before anything else and through
@@ -43,6 +44,12 @@ type client struct {
 	seen      map[string]deed.Position // where a row was when it was read last
 }
 
+// request is something that a client wants.
+type request struct {
+	drive.Request
+	by *node // who answered
+}
+
 func newClient(n int, seed uint64, nodes []*node, answered *atomic.Int64, gap time.Duration) *client {
 	return &client{
 		n: n, random: rand.New(rand.NewPCG(seed, uint64(n)+1)), nodes: nodes, answered: answered, gap: gap, web: &http.Client{Timeout: answerWithin, Transport: &http.Transport{}},
@@ -63,18 +70,18 @@ func (c *client) work(ctx context.Context) {
 			c.pending = c.next()
 		}
 		if !c.try(ctx) {
-			_ = pause(ctx, againAfter)
+			_ = drive.Pause(ctx, againAfter)
 			continue
 		}
-		_ = pause(ctx, time.Duration(c.random.Int64N(int64(2*c.gap)+1)))
+		_ = drive.Pause(ctx, time.Duration(c.random.Int64N(int64(2*c.gap)+1)))
 	}
 }
 
 // catchUp sends what is not answered until it is.
 func (c *client) catchUp(ctx context.Context) error {
 	for c.pending != nil && c.fault == nil {
-		if !c.try(ctx) && pause(ctx, againAfter) != nil {
-			return fmt.Errorf("client %d: %s %s is not answered: %w", c.n, c.pending.method, c.pending.path, ctx.Err())
+		if !c.try(ctx) && drive.Pause(ctx, againAfter) != nil {
+			return fmt.Errorf("client %d: %s %s is not answered: %w", c.n, c.pending.Method, c.pending.Path, ctx.Err())
 		}
 	}
 	c.web.CloseIdleConnections()
@@ -99,12 +106,12 @@ func (c *client) try(ctx context.Context) bool {
 		return false
 	}
 	c.tried++
-	err := r.send(ctx, c.web, n.where())
+	err := r.Send(ctx, c.web, n.where())
 	switch {
 	case c.isFault(err):
 		c.fail("client %d at %s: %w", c.n, n.name, err)
 		return false
-	case errors.Is(err, errUnanswered):
+	case errors.Is(err, drive.ErrUnanswered):
 		return false
 	case err != nil:
 		c.fail("client %d at %s: %w", c.n, n.name, err)
@@ -112,10 +119,10 @@ func (c *client) try(ctx context.Context) bool {
 	}
 	c.pending, r.by = nil, n
 	c.answered.Add(1)
-	if r.sent > 1 {
+	if r.Sent > 1 {
 		c.retried++
 	}
-	if r.refused {
+	if r.Refused {
 		c.refused = append(c.refused, r)
 		return true
 	}
@@ -128,7 +135,7 @@ func (c *client) try(ctx context.Context) bool {
 }
 
 // isFault tells whether an answer says that something went wrong that nobody has foreseen, whatever is done to shops and server.
-func (c *client) isFault(err error) bool { return errors.Is(err, errInternal) }
+func (c *client) isFault(err error) bool { return errors.Is(err, drive.ErrInternal) }
 
 // fail ends the client's work.
 func (c *client) fail(format string, args ...any) {
@@ -146,37 +153,37 @@ func (c *client) repeat(ctx context.Context, r *request) {
 	}
 	copied := *r
 	c.tried++
-	err := copied.send(ctx, c.web, n.where())
+	err := copied.Send(ctx, c.web, n.where())
 	switch {
 	case c.isFault(err):
 		c.fail("client %d at %s: a repetition: %w", c.n, n.name, err)
-	case errors.Is(err, errUnanswered):
+	case errors.Is(err, drive.ErrUnanswered):
 	case err != nil:
 		c.fail("client %d at %s: a repetition: %w", c.n, n.name, err)
-	case !copied.again:
-		c.fail("client %d at %s: %s %s under the key %s was done again", c.n, n.name, r.method, r.path, r.key)
+	case !copied.Again:
+		c.fail("client %d at %s: %s %s under the key %s was done again", c.n, n.name, r.Method, r.Path, r.Key)
 	}
 }
 
 // settle takes note of an answer.
 func (c *client) settle(r *request) {
 	c.acknowledged = append(c.acknowledged, r)
-	c.token = max(c.token, r.position)
-	if r.sent > 1 && r.again {
+	c.token = max(c.token, r.Position)
+	if r.Sent > 1 && r.Again {
 		c.found++
 	}
-	switch r.event {
+	switch r.Event {
 	case "user-created":
-		c.users = append(c.users, r.id)
-		c.names[r.id] = "Chaos"
+		c.users = append(c.users, r.ID)
+		c.names[r.ID] = "Chaos"
 	case "user-updated", "customer-updated":
-		c.names[r.id] = r.marker
+		c.names[r.ID] = r.Marker
 	case "order-placed":
-		if r.waits {
-			c.waiting = append(c.waiting, r.id)
+		if r.Waits {
+			c.waiting = append(c.waiting, r.ID)
 		}
 	case "campaign-created":
-		c.created = append(c.created, r.id)
+		c.created = append(c.created, r.ID)
 	}
 }
 
@@ -195,7 +202,7 @@ var values = []string{"1", "12.50", "999.99", "1000", waitingValue, "0"}
 func (c *client) next() *request {
 	c.made++
 	marker := fmt.Sprintf("c%dr%dx", c.n, c.made) // none is how another begins
-	r := &request{key: "key-" + marker, method: http.MethodPost, marker: marker}
+	r := &request{Request: drive.Request{Key: "key-" + marker, Method: http.MethodPost, Marker: marker}}
 	for _, make := range []func(*request, int) bool{c.ofUser, c.ofCustomer, c.ofCampaign, c.confirm} {
 		if make(r, c.random.IntN(100)) {
 			return r
@@ -207,18 +214,18 @@ func (c *client) next() *request {
 
 // ofUser makes r a request about a user in some cases.
 func (c *client) ofUser(r *request, chance int) bool {
-	r.category = "user"
+	r.Category = "user"
 	switch {
 	case chance < 16 || chance < 30 && len(c.users) == 0:
-		r.path, r.event = "/v1/users", "user-created"
-		r.body = fmt.Sprintf(`{"firstName":%q,"lastName":"Chaos"}`, r.marker)
+		r.Path, r.Event = "/v1/users", "user-created"
+		r.Body = fmt.Sprintf(`{"firstName":%q,"lastName":"Chaos"}`, r.Marker)
 	case chance < 24:
-		r.id = c.users[c.random.IntN(len(c.users))]
-		r.method, r.path, r.event = http.MethodPut, "/v1/users/"+r.id, "user-updated"
-		r.body = fmt.Sprintf(`{"lastName":%q}`, r.marker)
+		r.ID = c.users[c.random.IntN(len(c.users))]
+		r.Method, r.Path, r.Event = http.MethodPut, "/v1/users/"+r.ID, "user-updated"
+		r.Body = fmt.Sprintf(`{"lastName":%q}`, r.Marker)
 	case chance < 30:
-		r.id = take(c, &c.users)
-		r.method, r.path, r.event, r.marker = http.MethodDelete, "/v1/users/"+r.id, "user-deleted", ""
+		r.ID = take(c, &c.users)
+		r.Method, r.Path, r.Event, r.Marker = http.MethodDelete, "/v1/users/"+r.ID, "user-deleted", ""
 	default:
 		return false
 	}
@@ -230,37 +237,37 @@ func (c *client) ofCustomer(r *request, chance int) bool {
 	if chance >= 30 || len(c.customers) == 0 {
 		return false
 	}
-	r.category, r.id = "customer", c.customers[c.random.IntN(len(c.customers))]
-	r.path = "/api/commands/customer/" + r.id
+	r.Category, r.ID = "customer", c.customers[c.random.IntN(len(c.customers))]
+	r.Path = "/api/commands/customer/" + r.ID
 	switch {
 	case chance < 12:
-		r.path, r.event, r.body = r.path+"/update", "customer-updated", fmt.Sprintf(`{"lastName":%q}`, r.marker)
+		r.Path, r.Event, r.Body = r.Path+"/update", "customer-updated", fmt.Sprintf(`{"lastName":%q}`, r.Marker)
 	case chance < 18:
-		r.path, r.marker, r.body = r.path+"/permit-email", "", `{"allowed":true}`
+		r.Path, r.Marker, r.Body = r.Path+"/permit-email", "", `{"allowed":true}`
 	default:
-		r.address = fmt.Sprintf("wanted%d@example.org", c.random.IntN(contested))
-		if c.asked[r.id+" "+r.address] {
+		r.Address = fmt.Sprintf("wanted%d@example.org", c.random.IntN(contested))
+		if c.asked[r.ID+" "+r.Address] {
 			return false
 		}
-		c.asked[r.id+" "+r.address] = true
-		r.path, r.marker, r.refusal, r.body = r.path+"/change-email", "", "email-taken", fmt.Sprintf(`{"email":%q}`, r.address)
+		c.asked[r.ID+" "+r.Address] = true
+		r.Path, r.Marker, r.Refusal, r.Body = r.Path+"/change-email", "", "email-taken", fmt.Sprintf(`{"email":%q}`, r.Address)
 	}
 	return true
 }
 
 // ofCampaign makes r a request about a campaign in some cases.
 func (c *client) ofCampaign(r *request, chance int) bool {
-	r.category = "campaign"
+	r.Category = "campaign"
 	switch {
 	case chance >= 4 || len(c.customers) < ownCustomers/2:
 		return false
 	case len(c.created) > 0:
-		r.id = take(c, &c.created)
-		r.path, r.event, r.marker = "/campaigns/"+r.id+"/start", "campaign-started", ""
+		r.ID = take(c, &c.created)
+		r.Path, r.Event, r.Marker = "/campaigns/"+r.ID+"/start", "campaign-started", ""
 	case c.campaigns < mostCampaigns:
 		c.campaigns++
-		r.path, r.event = "/campaigns", "campaign-created"
-		r.body = fmt.Sprintf(`{"name":%q,"classification":"bronze","subject":"Chaos","body":"Chaos."}`, r.marker)
+		r.Path, r.Event = "/campaigns", "campaign-created"
+		r.Body = fmt.Sprintf(`{"name":%q,"classification":"bronze","subject":"Chaos","body":"Chaos."}`, r.Marker)
 	default:
 		return false
 	}
@@ -272,8 +279,8 @@ func (c *client) confirm(r *request, chance int) bool {
 	if chance >= 25 || len(c.waiting) == 0 {
 		return false
 	}
-	r.category, r.id = "order", take(c, &c.waiting)
-	r.path, r.body, r.event, r.marker = "/api/commands/order/"+r.id+"/confirm", "{}", "order-confirmed", ""
+	r.Category, r.ID = "order", take(c, &c.waiting)
+	r.Path, r.Body, r.Event, r.Marker = "/api/commands/order/"+r.ID+"/confirm", "{}", "order-confirmed", ""
 	return true
 }
 
@@ -282,10 +289,10 @@ func (c *client) order(r *request) {
 	value, email := values[c.random.IntN(len(values))], fmt.Sprintf("shared%d@example.org", c.random.IntN(sharedCustomers))
 	if c.random.IntN(10) < 6 {
 		email = fmt.Sprintf("own%d-%d@example.org", c.n, c.random.IntN(ownCustomers))
-		r.address = email
+		r.Address = email
 	}
-	r.path, r.category, r.event, r.waits, r.id = "/orders", "order", "order-placed", value == waitingValue, ""
-	r.body = fmt.Sprintf(`{"description":%q,"quantity":1,"email":%q,"firstName":"C","lastName":"Haos","value":%q}`, r.marker, email, value)
+	r.Path, r.Category, r.Event, r.Waits, r.ID = "/orders", "order", "order-placed", value == waitingValue, ""
+	r.Body = fmt.Sprintf(`{"description":%q,"quantity":1,"email":%q,"firstName":"C","lastName":"Haos","value":%q}`, r.Marker, email, value)
 }
 
 // take takes one of a list.

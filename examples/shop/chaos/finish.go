@@ -10,6 +10,7 @@ import (
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/examples/shop/audit"
+	"github.com/deed-es/deed/examples/shop/drive"
 )
 
 const (
@@ -75,7 +76,7 @@ func (h *harness) settled(ctx context.Context) (records []audit.Record, err erro
 		case time.Now().After(deadline):
 			return nil, fmt.Errorf("%d things are not done %v after the last start, and %s effects wait: %s", len(left), settleWithin, pending, audit.Few(left))
 		}
-		if err := pause(ctx, lookEvery); err != nil {
+		if err := drive.Pause(ctx, lookEvery); err != nil {
 			return nil, err
 		}
 	}
@@ -93,7 +94,7 @@ func (h *harness) ready(ctx context.Context, f *audit.Findings) error {
 	if h.rounds < shortRuns {
 		return nil
 	}
-	if err := pause(ctx, restsFor); err != nil {
+	if err := drive.Pause(ctx, restsFor); err != nil {
 		return err
 	}
 	for _, n := range h.nodes {
@@ -138,15 +139,15 @@ func (h *harness) search(ctx context.Context, f *audit.Findings, n *node, end de
 			continue
 		}
 		r := c.acknowledged[h.random.IntN(len(c.acknowledged))]
-		if r.event != "order-placed" {
+		if r.Event != "order-placed" {
 			continue
 		}
-		found, err := audit.Search(ctx, n.where(), r.marker, end)
+		found, err := audit.Search(ctx, n.where(), r.Marker, end)
 		if err != nil {
 			return fmt.Errorf("%s: %w", n.name, err)
 		}
-		if !slices.Contains(found, r.id) {
-			f.Lose("%s, of which %s is the description, is not found at %s: %v", r.id, r.marker, n.name, found)
+		if !slices.Contains(found, r.ID) {
+			f.Lose("%s, of which %s is the description, is not found at %s: %v", r.ID, r.Marker, n.name, found)
 		}
 	}
 	return nil
@@ -166,20 +167,20 @@ func (h *harness) acknowledged(f *audit.Findings, records []audit.Record) {
 	}
 	for _, c := range h.clients {
 		for _, r := range c.acknowledged {
-			got := at[r.position]
+			got := at[r.Position]
 			switch {
-			case r.event != "" && (got.Type != r.event || got.Stream != r.stream() || !strings.Contains(string(got.Data), r.marker)):
-				f.Lose("%s %s was acknowledged at position %d, where %s of %s is", r.method, r.path, r.position, got.Type, got.Stream)
-			case r.event == "" && r.address != "" && !addresses[string(r.stream())+" "+r.address]:
-				f.Lose("%s %s to %s was acknowledged", r.method, r.path, r.address)
+			case r.Event != "" && (got.Type != r.Event || got.Stream != r.Stream() || !strings.Contains(string(got.Data), r.Marker)):
+				f.Lose("%s %s was acknowledged at position %d, where %s of %s is", r.Method, r.Path, r.Position, got.Type, got.Stream)
+			case r.Event == "" && r.Address != "" && !addresses[string(r.Stream())+" "+r.Address]:
+				f.Lose("%s %s to %s was acknowledged", r.Method, r.Path, r.Address)
 			}
-			if n := marked[r.marker]; r.marker != "" && n != 1 {
-				f.Double("%s %s under the key %s brought about %d events", r.method, r.path, r.key, n)
+			if n := marked[r.Marker]; r.Marker != "" && n != 1 {
+				f.Double("%s %s under the key %s brought about %d events", r.Method, r.Path, r.Key, n)
 			}
 		}
 		for _, r := range c.refused { // of one that was sent twice an earlier try may have come to be stored after a later one was refused
-			if r.sent == 1 && addresses[string(r.stream())+" "+r.address] {
-				f.Fault("%s %s to %s was refused, and is there", r.method, r.path, r.address)
+			if r.Sent == 1 && addresses[string(r.Stream())+" "+r.Address] {
+				f.Fault("%s %s to %s was refused, and is there", r.Method, r.Path, r.Address)
 			}
 		}
 	}

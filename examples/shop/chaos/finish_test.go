@@ -8,6 +8,7 @@ import (
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/examples/shop/audit"
+	"github.com/deed-es/deed/examples/shop/drive"
 )
 
 // What clients were told is held against the log: each fault that is put into it is found.
@@ -28,9 +29,9 @@ func TestWhatWasAcknowledgedAndIsNotThereIsFound(t *testing.T) {
 			return append(r, again)
 		}, "brought about 2 events"},
 		"an address was not taken":  {func(r []audit.Record, _ *client) []audit.Record { return r[:1] }, "lost: POST /change to a@b was acknowledged"},
-		"what was refused is there": {func(r []audit.Record, c *client) []audit.Record { c.refused[0].address = "a@b"; return r }, "wrong: POST /change to a@b was refused"},
+		"what was refused is there": {func(r []audit.Record, c *client) []audit.Record { c.refused[0].Address = "a@b"; return r }, "wrong: POST /change to a@b was refused"},
 		"it was refused when sent again": {func(r []audit.Record, c *client) []audit.Record {
-			c.refused[0].address, c.refused[0].sent = "a@b", 2
+			c.refused[0].Address, c.refused[0].Sent = "a@b", 2
 			return r
 		}, ""},
 	} {
@@ -43,10 +44,10 @@ func TestWhatWasAcknowledgedAndIsNotThereIsFound(t *testing.T) {
 			}
 			cl := &client{
 				acknowledged: []*request{
-					{method: "POST", path: "/v1/users", event: "user-created", category: "user", id: "7", marker: "m1", position: 1, sent: 1},
-					{method: "POST", path: "/change", category: "customer", id: "5", address: "a@b", position: 2, sent: 1},
+					{Request: drive.Request{Method: "POST", Path: "/v1/users", Event: "user-created", Category: "user", ID: "7", Marker: "m1", Position: 1, Sent: 1}},
+					{Request: drive.Request{Method: "POST", Path: "/change", Category: "customer", ID: "5", Address: "a@b", Position: 2, Sent: 1}},
 				},
-				refused: []*request{{method: "POST", path: "/change", category: "customer", id: "5", address: "c@d", sent: 1}},
+				refused: []*request{{Request: drive.Request{Method: "POST", Path: "/change", Category: "customer", ID: "5", Address: "c@d", Sent: 1}}},
 			}
 			var f audit.Findings
 			h := &harness{clients: []*client{cl}}
@@ -84,10 +85,10 @@ func TestAFindingIsAnError(t *testing.T) {
 
 func TestAnAnswerThatSomethingWentWrongIsAFault(t *testing.T) {
 	c := &client{}
-	if !c.isFault(errInternal) {
+	if !c.isFault(drive.ErrInternal) {
 		t.Error("it is no fault")
 	}
-	if c.isFault(errUnanswered) || c.isFault(errors.New("else")) {
+	if c.isFault(drive.ErrUnanswered) || c.isFault(errors.New("else")) {
 		t.Error("it is one of these, which are something else")
 	}
 }

@@ -74,8 +74,8 @@ func (h *harness) toNode(n *node) harm {
 func (h *harness) stop(n *node, kind string, lasts time.Duration) harm {
 	return harm{
 		kind: kind, what: fmt.Sprintf("%s is stopped for %.1fs", n.name, lasts.Seconds()), lasts: lasts,
-		hit:  func(context.Context) error { return n.child.signal(stopped) },
-		heal: func(context.Context) error { return n.child.signal(continued) },
+		hit:  func(context.Context) error { return n.shop.Signal(stopped) },
+		heal: func(context.Context) error { return n.shop.Signal(continued) },
 	}
 }
 

@@ -23,6 +23,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/deed-es/deed/examples/shop/drive"
 )
 
 func main() {
@@ -99,7 +101,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if o.shop == "" {
-		if o.shop, err = build(ctx, dir); err != nil {
+		if o.shop, err = drive.Build(ctx, dir); err != nil {
 			return err
 		}
 	}
@@ -210,7 +212,7 @@ func (h *harness) round(ctx context.Context) (did string, err error) {
 		}
 		longest = max(longest, f.lasts)
 	}
-	if err := pause(ctx, longest); err != nil {
+	if err := drive.Pause(ctx, longest); err != nil {
 		return did, err
 	}
 	for i := len(all) - 1; i >= 0; i-- { // the server, which is hit last, is there again when processes start
@@ -224,5 +226,5 @@ func (h *harness) round(ctx context.Context) (did string, err error) {
 		}
 		did += ", another order"
 	}
-	return did, errors.Join(pause(ctx, time.Duration(h.random.Int64N(int64(calm)))), h.faults())
+	return did, errors.Join(drive.Pause(ctx, time.Duration(h.random.Int64N(int64(calm)))), h.faults())
 }

@@ -1,33 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
-)
 
-// build builds the shop into dir.
-func build(ctx context.Context, dir string) (string, error) {
-	program := filepath.Join(dir, "shop")
-	if runtime.GOOS == "windows" {
-		program += ".exe"
-	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/deed-es/deed/examples/shop")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the shop: %w\n%s", err, out)
-	}
-	return program, nil
-}
+	"github.com/deed-es/deed/examples/shop/drive"
+)
 
 // node is one of the shop's processes, again and again: under one name, with views of its own or with those in the database.
 type node struct {
@@ -38,9 +20,9 @@ type node struct {
 	lease   time.Duration
 	logs    string // directory for what it says; empty: its end is kept
 
-	mu    sync.Mutex
-	base  string // where it answers; empty: nowhere
-	child *child
+	mu   sync.Mutex
+	base string // where it answers; empty: nowhere
+	shop *drive.Shop
 }
 
 // start starts a process and returns when it says where it answers.
@@ -49,54 +31,26 @@ func (n *node) start(ctx context.Context) error {
 	if n.views != "" {
 		args = append(args, "-views", n.views)
 	}
-	read, write, err := os.Pipe()
+	var log *os.File
+	if n.logs != "" {
+		var err error
+		if log, err = os.OpenFile(filepath.Join(n.logs, n.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
+			return err
+		}
+		defer log.Close()
+	}
+	shop, err := drive.Launch(n.program, log, args...)
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(n.program, args...)
-	cmd.Stdout = write
-	if n.logs != "" {
-		log, err := os.OpenFile(filepath.Join(n.logs, n.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-		if err != nil {
-			return errors.Join(err, read.Close(), write.Close())
-		}
-		defer log.Close()
-		cmd.Stderr = log
+	n.shop = shop
+	base, err := shop.Answers(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", n.name, err)
 	}
-	n.child, err = begin(cmd, syscall.SIGKILL)
-	if err = errors.Join(err, write.Close()); err != nil {
-		return errors.Join(err, read.Close())
-	}
-	found := make(chan string, 1)
-	go func() {
-		defer read.Close()
-		defer close(found)
-		for s := bufio.NewScanner(read); s.Scan(); {
-			if _, base, ok := strings.Cut(s.Text(), "answers on "); ok {
-				found <- base
-				_, _ = io.Copy(io.Discard, read)
-				return
-			}
-		}
-	}()
-	timer := time.NewTimer(startWithin)
-	defer timer.Stop()
-	select {
-	case base, ok := <-found:
-		if ok {
-			n.at(base)
-			return nil
-		}
-		<-n.child.ended
-		return fmt.Errorf("%s ended before it answered: %w\n%s", n.name, n.child.result, n.child.said())
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return fmt.Errorf("%s does not say where it answers\n%s", n.name, n.child.said())
-	}
+	n.at(base)
+	return nil
 }
-
-const startWithin = time.Minute
 
 func (n *node) at(base string) {
 	n.mu.Lock()
@@ -114,27 +68,24 @@ func (n *node) where() string {
 // kill ends the process at once.
 func (n *node) kill() {
 	n.at("")
-	if n.child != nil {
-		n.child.kill(os.Kill)
+	if n.shop != nil {
+		n.shop.Kill(os.Kill)
 	}
 }
 
 // term asks the process to end, which it has to do well.
 func (n *node) term() error {
-	if err := n.child.end(politely); err != nil {
-		return err
+	if err := n.shop.Stop(); err != nil {
+		return fmt.Errorf("%s: %w", n.name, err)
 	}
 	n.at("")
-	if n.child.result != nil {
-		return fmt.Errorf("%s did not end cleanly: %w\n%s", n.name, n.child.result, n.child.said())
-	}
 	return nil
 }
 
 // fault is that the process has ended, though nobody wanted that.
 func (n *node) fault() error {
-	if n.where() == "" || !n.child.hasEnded() {
+	if n.where() == "" || !n.shop.HasEnded() {
 		return nil
 	}
-	return fmt.Errorf("%s has ended by itself: %w\n%s", n.name, n.child.result, n.child.said())
+	return fmt.Errorf("%s has ended by itself: %w\n%s", n.name, n.shop.Result, n.shop.Said())
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/deed-es/deed"
+	"github.com/deed-es/deed/examples/shop/drive"
 )
 
 // reading is what a client knows of its own reading: it carries the greatest position that it was told, and never reads what is older.
@@ -27,15 +28,15 @@ type row struct{ Description, FirstName, LastName, Name, CustomerID string }
 
 // pathOf is where what a request has done is read; empty: nowhere.
 func pathOf(r *request) string {
-	switch r.event {
+	switch r.Event {
 	case "user-created", "user-updated":
-		return "/v1/users/" + r.id
+		return "/v1/users/" + r.ID
 	case "customer-updated":
-		return "/api/views/customers/" + r.id
+		return "/api/views/customers/" + r.ID
 	case "order-placed":
-		return "/orders/" + r.id
+		return "/orders/" + r.ID
 	case "campaign-created":
-		return "/campaigns/" + r.id
+		return "/campaigns/" + r.ID
 	}
 	return ""
 }
@@ -61,20 +62,20 @@ func (c *client) readOwn(ctx context.Context, r *request) {
 		c.elsewhere++
 	}
 	backwards := ""
-	switch r.event {
+	switch r.Event {
 	case "order-placed":
-		if backwards = differs(got.Description, r.marker); backwards == "" {
+		if backwards = differs(got.Description, r.Marker); backwards == "" {
 			c.meet(r, got.CustomerID)
 		}
 	case "user-created":
-		backwards = differs(got.FirstName+" "+got.LastName, r.marker+" Chaos")
+		backwards = differs(got.FirstName+" "+got.LastName, r.Marker+" Chaos")
 	case "user-updated", "customer-updated":
-		backwards = differs(got.LastName, r.marker)
+		backwards = differs(got.LastName, r.Marker)
 	case "campaign-created":
-		backwards = differs(got.Name, r.marker)
+		backwards = differs(got.Name, r.Marker)
 	}
 	if backwards != "" {
-		c.backward("%s at %s, written at position %d: %s", path, n.name, r.position, backwards)
+		c.backward("%s at %s, written at position %d: %s", path, n.name, r.Position, backwards)
 	}
 }
 
@@ -91,7 +92,7 @@ func (c *client) backward(format string, args ...any) {
 
 // meet takes note of a customer that only this client orders for.
 func (c *client) meet(r *request, customer string) {
-	if r.address != "" && !slices.Contains(c.customers, customer) {
+	if r.Address != "" && !slices.Contains(c.customers, customer) {
 		c.customers = append(c.customers, customer)
 	}
 }
@@ -110,14 +111,14 @@ func (c *client) read(ctx context.Context, n *node, path string) (got row, ok bo
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	if err != nil || transient(response.StatusCode, "") {
+	if err != nil || drive.Transient(response.StatusCode, "") {
 		return got, false
 	}
 	if response.StatusCode == http.StatusInternalServerError {
 		c.fail("get %s at %s: %s %s", path, n.name, response.Status, body)
 		return got, false
 	}
-	if response.StatusCode == http.StatusGatewayTimeout && problem(body) == "behind" {
+	if response.StatusCode == http.StatusGatewayTimeout && drive.Problem(body) == "behind" {
 		c.late++
 		return got, false
 	}
@@ -135,7 +136,7 @@ func (c *client) read(ctx context.Context, n *node, path string) (got row, ok bo
 
 // forward checks that neither the view nor the row is older than when it was read last.
 func (c *client) forward(n *node, path string, response *http.Response) bool {
-	at, err := positionOf(response)
+	at, err := drive.PositionOf(response)
 	tag := response.Header.Get("Etag")
 	of, err2 := strconv.ParseInt(strings.Trim(tag, `"p`), 10, 64)
 	if err != nil || err2 != nil {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/deed-es/deed/examples/shop/drive"
 )
 
 // A read that is older than what the client was told is found.
@@ -50,7 +52,7 @@ func TestReadsThatGoBackwardsAreFound(t *testing.T) {
 			by, other := &node{name: "by", base: shop.URL}, &node{name: "other", base: shop.URL}
 			cl := newClient(1, 1, []*node{by, other}, new(atomic.Int64), time.Millisecond)
 			cl.token, cl.seen["/v1/users/1"] = 7, 5
-			cl.readOwn(t.Context(), &request{event: "user-created", id: "1", marker: "m1", position: 7, by: by})
+			cl.readOwn(t.Context(), &request{Request: drive.Request{Event: "user-created", ID: "1", Marker: "m1", Position: 7}, by: by})
 			found := strings.Join(cl.backwards, "\n")
 			if c.backwards == "" && found != "" || !strings.Contains(found, c.backwards) {
 				t.Errorf("got %q, want %q", found, c.backwards)

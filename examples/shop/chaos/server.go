@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/deed-es/deed/examples/shop/drive"
 )
 
 // server is a PostgreSQL server of this program's own, on a socket in a directory of its own. It is a child, so that it ends with
@@ -23,7 +25,7 @@ type server struct {
 	dir      string
 	bin      string
 	uid, gid int // who runs it; -1: who runs this program
-	child    *child
+	child    *drive.Child
 	down     atomic.Bool
 }
 
@@ -120,7 +122,7 @@ const (
 
 // start starts the server and returns when it answers.
 func (s *server) start(ctx context.Context) (err error) {
-	if s.child, err = begin(s.command("postgres", "-D", s.data()), immediately); err != nil {
+	if s.child, err = drive.Begin(s.command("postgres", "-D", s.data()), immediately); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, serverWithin)
@@ -131,11 +133,11 @@ func (s *server) start(ctx context.Context) (err error) {
 			s.down.Store(false)
 			return nil
 		}
-		if s.child.hasEnded() {
-			return fmt.Errorf("PostgreSQL has ended: %s", s.child.said())
+		if s.child.HasEnded() {
+			return fmt.Errorf("PostgreSQL has ended: %s", s.child.Said())
 		}
-		if pause(ctx, askEvery) != nil {
-			return fmt.Errorf("PostgreSQL does not answer: %w\n%s", err, s.child.said())
+		if drive.Pause(ctx, askEvery) != nil {
+			return fmt.Errorf("PostgreSQL does not answer: %w\n%s", err, s.child.Said())
 		}
 	}
 }
@@ -143,19 +145,19 @@ func (s *server) start(ctx context.Context) (err error) {
 // crash ends the server at once, as a machine that goes down does: what is not flushed is to be found in the WAL, or nowhere.
 func (s *server) crash() error {
 	s.down.Store(true)
-	return s.child.end(immediately)
+	return s.child.End(immediately)
 }
 
 // shut ends the server cleanly; it breaks off what is under way.
 func (s *server) shut() error {
 	s.down.Store(true)
-	return s.child.end(fast)
+	return s.child.End(fast)
 }
 
 // remove ends the server and takes away all that there was.
 func (s *server) remove() error {
 	if s.child != nil {
-		s.child.kill(immediately)
+		s.child.Kill(immediately)
 	}
 	return os.RemoveAll(s.dir)
 }
@@ -165,18 +167,18 @@ func (s *server) ask(ctx context.Context, sql string) (string, error) {
 	cmd := s.command("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", s.url(), "-c", sql)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
-	done, err := begin(cmd, fast)
+	done, err := drive.Begin(cmd, fast)
 	if err != nil {
 		return "", err
 	}
 	select {
-	case <-done.ended:
+	case <-done.Ended:
 	case <-ctx.Done():
-		done.kill(fast)
+		done.Kill(fast)
 		return "", ctx.Err()
 	}
-	if done.result != nil {
-		return "", fmt.Errorf("psql: %w: %s", done.result, said.String())
+	if done.Result != nil {
+		return "", fmt.Errorf("psql: %w: %s", done.Result, said.String())
 	}
 	return strings.TrimSpace(out.String()), nil
 }
@@ -208,17 +210,17 @@ func (s *server) command(program string, args ...string) *exec.Cmd {
 }
 
 func (s *server) run(ctx context.Context, program string, args ...string) error {
-	c, err := begin(s.command(program, args...), politely)
+	c, err := drive.Begin(s.command(program, args...), politely)
 	if err != nil {
 		return err
 	}
 	select {
-	case <-c.ended:
+	case <-c.Ended:
 	case <-ctx.Done():
-		c.kill(immediately)
+		c.Kill(immediately)
 	}
-	if c.result != nil {
-		return fmt.Errorf("%s: %w\n%s", program, c.result, c.said())
+	if c.Result != nil {
+		return fmt.Errorf("%s: %w\n%s", program, c.Result, c.Said())
 	}
 	return nil
 }

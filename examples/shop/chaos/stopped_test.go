@@ -10,6 +10,7 @@ import (
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/examples/cart"
+	"github.com/deed-es/deed/examples/shop/drive"
 	"github.com/deed-es/deed/postgres"
 )
 
@@ -83,14 +84,14 @@ func TestAProcessStoppedWithTheLogsLockKeepsOthersForTwoSeconds(t *testing.T) {
 				if shown > lockKept/2 {
 					kept++
 				}
-				must(t, c.signal(continued))
+				must(t, c.Signal(continued))
 				hear(t, c, lines, "stored")
 				stops++
 			}
 			if kept < keepsOthers {
 				t.Errorf("the process that was stopped %d times had the lock %d times, so this shows nothing", stops, kept)
 			}
-			c.kill(os.Kill)
+			c.Kill(os.Kill)
 			stored := map[string]int{}
 			for _, r := range all(t, db) {
 				stored[r.ID]++
@@ -157,14 +158,14 @@ func TestAProcessStoppedPastItsLeaseIsFencedWhenItGoesOn(t *testing.T) {
 			_, err := cart.Summaries.View(db).Get(bounded(t), "while", 6)
 			must(t, err)
 			t.Logf("the other had done all of it %v after it was started", time.Since(began).Round(time.Millisecond))
-			must(t, c.signal(continued))
+			must(t, c.Signal(continued))
 			eventually(t, "the process that was stopped leaves off, by itself or because it is fenced", func() bool {
-				return strings.Contains(c.said(), "is another's by now") || strings.Contains(c.said(), "a lease was lost")
+				return strings.Contains(c.Said(), "is another's by now") || strings.Contains(c.Said(), "a lease was lost")
 			})
 			open("after")
 			eventually(t, "both go on", func() bool { return len(all(t, db)) >= 8 })
 			if err := service.Settle(bounded(t)); err != nil {
-				t.Fatalf("%v\nthe process that was stopped has said:\n%s", err, c.said())
+				t.Fatalf("%v\nthe process that was stopped has said:\n%s", err, c.Said())
 			}
 			gifts := map[deed.StreamID]int{}
 			for _, r := range all(t, db) {
@@ -188,7 +189,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	ctx := bounded(t)
 	for !is() {
-		if pause(ctx, askEvery) != nil {
+		if drive.Pause(ctx, askEvery) != nil {
 			t.Fatalf("it does not come to it that %s", what)
 		}
 	}

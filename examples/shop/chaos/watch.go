@@ -10,6 +10,7 @@ import (
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/examples/shop/audit"
+	"github.com/deed-es/deed/examples/shop/drive"
 )
 
 // watch looks at what the database says of the fleet and of the log's order, and changes the order.
@@ -29,7 +30,7 @@ const watchEvery = 400 * time.Millisecond
 
 // run looks until ctx is done. The server may be away.
 func (w *watch) run(ctx context.Context) {
-	for pause(ctx, watchEvery) == nil {
+	for drive.Pause(ctx, watchEvery) == nil {
 		w.look(ctx)
 	}
 }

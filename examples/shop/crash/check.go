@@ -5,10 +5,11 @@ import (
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/examples/shop/audit"
+	"github.com/deed-es/deed/examples/shop/drive"
 )
 
 // check holds the log against its rules and against what was acknowledged, and the views against a fold of it.
-func check(records []audit.Record, views map[string]audit.Rows, requests []*request) (f audit.Findings, err error) {
+func check(records []audit.Record, views map[string]audit.Rows, requests []*drive.Request) (f audit.Findings, err error) {
 	end := deed.Position(len(records)) // a log in a file has no gaps
 	f.Log(records, []audit.Span{{After: 0, To: end}})
 	acknowledged(&f, records, requests)
@@ -21,7 +22,7 @@ func check(records []audit.Record, views map[string]audit.Rows, requests []*requ
 }
 
 // acknowledged: every acknowledged request has its event at the position that was acknowledged, and, however often it was sent, no other.
-func acknowledged(f *audit.Findings, records []audit.Record, requests []*request) {
+func acknowledged(f *audit.Findings, records []audit.Record, requests []*drive.Request) {
 	at, marked := map[deed.Position]audit.Record{}, map[string]int{}
 	for _, r := range records {
 		at[r.Position] = r
@@ -30,12 +31,12 @@ func acknowledged(f *audit.Findings, records []audit.Record, requests []*request
 		}
 	}
 	for _, r := range requests {
-		got := at[deed.Position(r.position)]
-		if got.Type != r.event || string(got.Stream) != r.stream() || !strings.Contains(string(got.Data), r.marker) {
-			f.Lose("%s %s was acknowledged at position %d, where %s of %s is", r.method, r.path, r.position, got.Type, got.Stream)
+		got := at[r.Position]
+		if got.Type != r.Event || got.Stream != r.Stream() || !strings.Contains(string(got.Data), r.Marker) {
+			f.Lose("%s %s was acknowledged at position %d, where %s of %s is", r.Method, r.Path, r.Position, got.Type, got.Stream)
 		}
-		if n := marked[r.marker]; r.marker != "" && n != 1 {
-			f.Double("%s %s under the key %s brought about %d events", r.method, r.path, r.key, n)
+		if n := marked[r.Marker]; r.Marker != "" && n != 1 {
+			f.Double("%s %s under the key %s brought about %d events", r.Method, r.Path, r.Key, n)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/examples/shop/audit"
+	"github.com/deed-es/deed/examples/shop/drive"
 )
 
 // The short form of "make crash". Its moments are random; its output has the number that gives them again.
@@ -38,7 +39,7 @@ func TestFaultsAreFound(t *testing.T) {
 			NewEvent: deed.NewEvent{ID: "e" + command, Type: event, Data: []byte(data)}, Stream: stream, Version: version, Position: position,
 		}, Command: command}
 	}
-	requests := []*request{{method: "POST", path: "/v1/users", event: "user-created", category: "user", id: "7", marker: "m1", position: 1}}
+	requests := []*drive.Request{{Method: "POST", Path: "/v1/users", Event: "user-created", Category: "user", ID: "7", Marker: "m1", Position: 1}}
 	for name, c := range map[string]struct {
 		spoil func([]audit.Record, map[string]audit.Rows) []audit.Record
 		want  string

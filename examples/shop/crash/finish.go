@@ -4,22 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/examples/shop/audit"
+	"github.com/deed-es/deed/examples/shop/drive"
 )
 
 // finish starts the shop once more, lets the clients have their answers, waits until the processes have done their work,
 // and checks everything.
 func (h *harness) finish(ctx context.Context) error {
-	p, err := launch(h.shop, h.data)
+	p, err := h.launch()
 	if err != nil {
 		return err
 	}
-	defer p.kill()
-	url, err := p.answers(ctx)
+	defer p.Kill(os.Kill)
+	url, err := p.Answers(ctx)
 	if err != nil {
 		return err
 	}
@@ -36,7 +38,7 @@ func (h *harness) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.stop(ctx); err != nil {
+	if err := p.Stop(); err != nil {
 		return err
 	}
 	found, err := check(records, views, h.requests())
@@ -46,8 +48,8 @@ func (h *harness) finish(ctx context.Context) error {
 	return h.report(found, len(records))
 }
 
-func (h *harness) requests() []*request {
-	var all []*request
+func (h *harness) requests() []*drive.Request {
+	var all []*drive.Request
 	for _, c := range h.clients {
 		all = append(all, c.acknowledged...)
 	}
@@ -107,7 +109,7 @@ func settled(ctx context.Context, url string) ([]audit.Record, error) {
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("%d things are not done %v after the last start, the first: %s", len(left), settleWithin, left[0])
 		}
-		if err := pause(ctx, lookEvery); err != nil {
+		if err := drive.Pause(ctx, lookEvery); err != nil {
 			return nil, err
 		}
 	}

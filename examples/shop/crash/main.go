@@ -20,6 +20,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/deed-es/deed/examples/shop/drive"
 )
 
 func main() {
@@ -81,7 +83,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		}
 	}()
 	if o.shop == "" {
-		if o.shop, err = build(ctx, dir); err != nil {
+		if o.shop, err = drive.Build(ctx, dir); err != nil {
 			return err
 		}
 	}
@@ -130,18 +132,22 @@ func (h *harness) killAgainAndAgain(ctx context.Context) error {
 	return nil
 }
 
+func (h *harness) launch() (*drive.Shop, error) {
+	return drive.Launch(h.shop, nil, "-addr", "127.0.0.1:0", "-data", h.data)
+}
+
 // round starts the shop, lets the clients work, and kills it.
 func (h *harness) round(ctx context.Context) error {
-	p, err := launch(h.shop, h.data)
+	p, err := h.launch()
 	if err != nil {
 		return err
 	}
-	defer p.kill()
+	defer p.Kill(os.Kill)
 	if h.random.IntN(earlyKills) == 0 {
 		h.early++
-		return pause(ctx, time.Duration(h.random.Int64N(int64(longestStart))))
+		return drive.Pause(ctx, time.Duration(h.random.Int64N(int64(longestStart))))
 	}
-	url, err := p.answers(ctx)
+	url, err := p.Answers(ctx)
 	if err != nil {
 		return err
 	}
@@ -151,8 +157,8 @@ func (h *harness) round(ctx context.Context) error {
 	for _, c := range h.clients {
 		group.Go(func() { c.work(working, url) })
 	}
-	err = pause(ctx, shortestRound+time.Duration(h.random.Int64N(int64(longestRound-shortestRound))))
-	p.kill()
+	err = drive.Pause(ctx, shortestRound+time.Duration(h.random.Int64N(int64(longestRound-shortestRound))))
+	p.Kill(os.Kill)
 	stop()
 	group.Wait()
 	return errors.Join(err, h.faults())
@@ -173,16 +179,4 @@ func (h *harness) acknowledged() int {
 		n += len(c.acknowledged)
 	}
 	return n
-}
-
-// pause waits, unless ctx ends first.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -1,4 +1,4 @@
-package postgres
+package engine
 
 import (
 	"context"
@@ -17,50 +17,41 @@ const (
 	groupBytes   = 4 << 20
 )
 
-// task is one caller's work, done inside the transaction of a group.
-type task interface {
-	// shares tells whether the log's lock may be shared with those of other processes who do too.
-	shares() bool
-	// ask says what has to be looked up once the lock is held.
-	ask(a *asked)
-	// apply does the work on what is to be stored of the group. A refusal is the caller's own answer and has left nothing
-	// behind; a failure is a statement's, after which the transaction is rolled back.
-	apply(ctx context.Context, g *group) (refusal, failure error)
-}
-
-// job is a task on its way through a queue.
-type job struct {
-	task  task
+// Job is a task on its way through a queue. Who takes it answers it once.
+type Job[T any] struct {
+	Task  T
+	Err   error // what it will be answered
 	size  int
-	err   error
 	done  chan struct{} // one answer
 	taken bool          // under way, guarded by the queue
 }
 
-// queue is where callers wait for the one writer. It is bounded in count and bytes.
-type queue struct {
+// Queue is where callers wait for the one writer. It is bounded in count and bytes. Make it with NewQueue.
+type Queue[T any] struct {
 	mu     sync.Mutex
-	jobs   []*job
+	jobs   []*Job[T]
 	bytes  int
 	closed bool
 	wake   chan struct{}
 }
 
-func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+// NewQueue returns an empty queue.
+func NewQueue[T any]() *Queue[T] { return &Queue[T]{wake: make(chan struct{}, 1)} }
 
-// do queues t and waits for its answer. A caller whose context ends is taken out while it waits, and only stops waiting
-// once its group is under way: the outcome is then unknown to it.
-func (q *queue) do(ctx context.Context, t task, size int) error {
+// Do queues a task of so many bytes and waits for its answer: deed.ErrBusy if there is no room, deed.ErrClosed once the queue is
+// closed. A caller whose context ends is taken out while it waits, and only stops waiting once its group is under way: the outcome
+// is then unknown to it, deed.ErrUnknown.
+func (q *Queue[T]) Do(ctx context.Context, task T, size int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j := &job{task: t, size: size, done: make(chan struct{}, 1)}
+	j := &Job[T]{Task: task, size: size, done: make(chan struct{}, 1)}
 	if err := q.put(j); err != nil {
 		return err
 	}
 	select {
 	case <-j.done:
-		return j.err
+		return j.Err
 	case <-ctx.Done():
 	}
 	if q.takeOut(j) {
@@ -68,13 +59,13 @@ func (q *queue) do(ctx context.Context, t task, size int) error {
 	}
 	select {
 	case <-j.done: // the answer was there already
-		return j.err
+		return j.Err
 	default:
 	}
 	return fmt.Errorf("%w: %w", deed.ErrUnknown, ctx.Err())
 }
 
-func (q *queue) put(j *job) error {
+func (q *Queue[T]) put(j *Job[T]) error {
 	q.mu.Lock()
 	switch {
 	case q.closed:
@@ -98,7 +89,7 @@ func (q *queue) put(j *job) error {
 }
 
 // takeOut removes j if it still waits.
-func (q *queue) takeOut(j *job) bool {
+func (q *Queue[T]) takeOut(j *Job[T]) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i := slices.Index(q.jobs, j)
@@ -110,9 +101,9 @@ func (q *queue) takeOut(j *job) bool {
 	return true
 }
 
-// next waits until there is work and takes what waits, up to a group's bounds; a larger job is a group of its own. It
-// returns nil once the queue is closed.
-func (q *queue) next(into []*job) []*job {
+// Next waits until there is work and takes what waits, up to a group's bounds; a larger job is a group of its own. It returns nil
+// once the queue is closed. It uses the room of into.
+func (q *Queue[T]) Next(into []*Job[T]) []*Job[T] {
 	for {
 		q.mu.Lock()
 		if q.closed {
@@ -129,14 +120,14 @@ func (q *queue) next(into []*job) []*job {
 	return q.fill(into[:0])
 }
 
-// more adds what waits to a group, up to its bounds.
-func (q *queue) more(group []*job) []*job {
+// More adds what waits to a group, up to its bounds.
+func (q *Queue[T]) More(group []*Job[T]) []*Job[T] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.fill(group)
 }
 
-func (q *queue) fill(group []*job) []*job {
+func (q *Queue[T]) fill(group []*Job[T]) []*Job[T] {
 	had := 0
 	for _, j := range group {
 		had += j.size
@@ -158,8 +149,15 @@ func (q *queue) fill(group []*job) []*job {
 	return group
 }
 
-// close ends the queue; who waits gets ErrClosed.
-func (q *queue) close() {
+// Waiting is how many wait that nobody has taken.
+func (q *Queue[T]) Waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.jobs)
+}
+
+// Close ends the queue; who waits gets deed.ErrClosed.
+func (q *Queue[T]) Close() {
 	q.mu.Lock()
 	waiting := q.jobs
 	q.jobs, q.bytes, q.closed = nil, 0, true
@@ -167,16 +165,20 @@ func (q *queue) close() {
 		j.taken = true
 	}
 	q.mu.Unlock()
-	for _, j := range waiting {
-		j.answer(deed.ErrClosed)
-	}
+	AnswerAll(waiting, deed.ErrClosed)
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (j *job) answer(err error) {
-	j.err = err
-	j.done <- struct{}{}
+// Answer answers with Err.
+func (j *Job[T]) Answer() { j.done <- struct{}{} }
+
+// AnswerAll answers all of them with err.
+func AnswerAll[T any](jobs []*Job[T], err error) {
+	for _, j := range jobs {
+		j.Err = err
+		j.Answer()
+	}
 }

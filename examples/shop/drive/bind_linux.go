@@ -1,4 +1,4 @@
-package main
+package drive
 
 import (
 	"os/exec"
