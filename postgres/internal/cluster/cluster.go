@@ -143,23 +143,28 @@ func (c *Cluster) Standby() (_ *Cluster, err error) {
 	if err := c.user.own(dir); err != nil {
 		return nil, err
 	}
-	if err := c.control("stop", "-m", "fast"); err != nil {
-		return nil, err
+	return s, s.follow(c, "host="+c.dir+" user=deed")
+}
+
+// follow makes the server a standby of another, which is stopped for the copy that it begins with and is reached so, and starts it.
+func (c *Cluster) follow(primary *Cluster, reached string, settings ...string) error {
+	if err := primary.control("stop", "-m", "fast"); err != nil {
+		return err
 	}
-	out, err := exec.Command("cp", "-a", c.data(), s.data()).CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("cp: %w\n%s", err, out)
+	if out, err := exec.Command("cp", "-a", primary.data(), c.data()).CombinedOutput(); err != nil {
+		return fmt.Errorf("cp: %w\n%s", err, out)
 	}
-	if err := c.control("start", "-l", filepath.Join(c.dir, "log")); err != nil {
-		return nil, err
+	if err := primary.control("start", "-l", filepath.Join(primary.dir, "log")); err != nil {
+		return err
 	}
-	if err := os.WriteFile(filepath.Join(s.data(), "standby.signal"), nil, 0o644); err != nil {
-		return nil, err
+	if err := os.WriteFile(filepath.Join(c.data(), "standby.signal"), nil, 0o644); err != nil {
+		return err
 	}
-	if err := s.configure([]string{"unix_socket_directories = '" + dir + "'", "primary_conninfo = 'host=" + c.dir + " user=deed'"}); err != nil {
-		return nil, err
+	settings = append([]string{"unix_socket_directories = '" + c.dir + "'", "primary_conninfo = '" + reached + "'"}, settings...)
+	if err := c.configure(settings); err != nil {
+		return err
 	}
-	return s, s.control("start", "-l", filepath.Join(dir, "log"))
+	return c.control("start", "-l", filepath.Join(c.dir, "log"))
 }
 
 // Stop stops the server and removes all that there was.

@@ -38,7 +38,7 @@ func StartSynced(ctx context.Context, settings ...string) (_ *Synced, err error)
 	return s, s.awaited(ctx)
 }
 
-// follow makes the standby from a backup of the running primary, and starts it.
+// follow makes the standby, and starts it.
 func (s *Synced) follow() error {
 	dir, err := os.MkdirTemp("", "deed-pg")
 	if err != nil {
@@ -54,16 +54,7 @@ func (s *Synced) follow() error {
 		return err
 	}
 	reached := "host=" + between + " user=deed application_name=standby"
-	if err := s.Standby.run("pg_basebackup", "-d", reached, "-D", s.Standby.data(), "-c", "fast", "-X", "stream", "-R", "--no-sync"); err != nil {
-		return err
-	}
-	err = s.Standby.configure([]string{
-		"unix_socket_directories = '" + dir + "'", "synchronous_standby_names = ''", "wal_retrieve_retry_interval = '50ms'",
-	})
-	if err != nil {
-		return err
-	}
-	return s.Standby.control("start", "-l", filepath.Join(dir, "log"))
+	return s.Standby.follow(p, reached, "synchronous_standby_names = ''", "wal_retrieve_retry_interval = '50ms'")
 }
 
 // awaited returns once commits wait for the standby.
