@@ -2,6 +2,7 @@ package deed
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -96,6 +97,11 @@ type origin struct {
 	record Record
 }
 
+// storable is a text as every store takes it. What is told about a command is not checked as its stream is, and may come from anywhere.
+func storable(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, ""), "\x00", "")
+}
+
 // change turns e, the place-th effect that came of o, into what is stored of it.
 func (e Effect) change(o origin, place int) (EffectChange, error) {
 	change := EffectChange{Key: o.key, Name: e.name}
@@ -110,7 +116,7 @@ func (e Effect) change(o origin, place int) (EffectChange, error) {
 		Due: e.dueAt(o.record), Kind: string(e.kind), Causation: o.record.ID,
 	}
 	meta := o.record.Meta()
-	p.Correlation, p.Trace = meta.Correlation, meta.Trace
+	p.Correlation, p.Trace = storable(meta.Correlation), storable(meta.Trace)
 	target := "wake"
 	switch e.kind {
 	case effectSend:

@@ -188,6 +188,9 @@ func (p *projector[V, E]) routed(record Record) routed[E] {
 func (p *projector[V, E]) load(ctx context.Context, events []routed[E]) error {
 	var keys []string
 	for _, r := range events {
+		if r.fault != nil {
+			continue
+		}
 		for _, t := range r.targets {
 			if _, held := p.rows[t.key]; t.field == "" && !held {
 				p.rows[t.key] = &heldRow[V]{}

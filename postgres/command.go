@@ -45,7 +45,7 @@ func (o outcome) answer(ref deed.CommandRef) (deed.Receipt, error) {
 
 // Outcome looks up what a command was answered. See deed.Engine.
 func (db *DB) Outcome(ctx context.Context, ref deed.CommandRef) (receipt deed.Receipt, found bool, err error) {
-	if err := db.usable(ctx); err != nil || ref.ID == "" {
+	if err := db.usable(ctx); err != nil || orNone(ref.ID) == "" {
 		return receipt, false, err
 	}
 	var o outcome

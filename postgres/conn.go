@@ -39,7 +39,7 @@ func committed(c *pgx.Conn, tag pgconn.CommandTag, err error) error {
 }
 
 // The first statements of every transaction that writes: nothing of it depends on how the server, the database or the role is set
-// up. A synchronous_commit of remote_apply is more than on, and stays. Plans are kept: making one anew takes longer than all the rest. Who wants a lock gets it in the second, so that those
+// up, but for a statement_timeout, which counts from before these. A synchronous_commit of remote_apply is more than on, and stays. Plans are kept: making one anew takes longer than all the rest. Who wants a lock gets it in the second, so that those
 // behind it see all that was stored under the lock before.
 const (
 	beginSQL = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"math"
+
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/deed-es/deed"
@@ -17,3 +19,10 @@ var FleetKey = fleetKey
 
 // KnownHead is the last position that this process knows to be readable, without a look.
 func KnownHead(db *DB) deed.Position { return deed.Position(db.head.Load()) }
+
+// FirstMatchSQL is how a condition's first event is looked for.
+func FirstMatchSQL(db *DB, m deed.Match) (sql string, args []any) {
+	s := selection{statement{args: []any{db.log, int64(0), int64(math.MaxInt64), 1}}}
+	sql, _ = s.positions("", []deed.Match{m}, false)
+	return db.tables.fill(sql), s.args
+}

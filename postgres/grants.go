@@ -50,10 +50,10 @@ func (t *tables) grants(role string, rights func(right) string) string {
 		named[kind] = append(named[kind], "@"+r.table)
 	}
 	for _, kind := range kinds {
-		sql += t.fill("GRANT " + kind + " ON " + strings.Join(named[kind], ", ") + " TO " + role + ";\n")
+		sql += t.fill("GRANT "+kind+" ON "+strings.Join(named[kind], ", ")) + " TO " + role + ";\n"
 	}
 	if slices.Contains(kinds, mayAdd) { // to a log in the order Parallel
-		sql += t.fill("GRANT USAGE ON SEQUENCE @positions TO " + role + ";\n")
+		sql += t.fill("GRANT USAGE ON SEQUENCE @positions") + " TO " + role + ";\n"
 	}
 	return sql
 }

@@ -190,16 +190,23 @@ func (g *group) takeIn(rows pgx.Rows, gap *int) error {
 
 func (g *group) takeEnds(streams []string) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
-		g.takeAbsent(streams)
+		ends := make(map[deed.StreamID]streamHead, len(streams))
 		for rows.Next() {
 			var s deed.StreamID
 			var h streamHead
 			if err := rows.Scan(&s, &h.version, &h.position); err != nil {
 				return err
 			}
+			ends[s] = h
+		}
+		if err := rows.Err(); err != nil { // also where the query has failed: then it is not known what is not there
+			return err
+		}
+		g.takeAbsent(streams)
+		for s, h := range ends {
 			g.l.setHead(s, h)
 		}
-		return rows.Err()
+		return nil
 	}
 }
 

@@ -3,6 +3,9 @@ package postgres
 import (
 	"encoding/binary"
 	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // The first byte of an index value as it is stored, in the order of the contract: nil, false, true, numbers, texts.
@@ -50,3 +53,18 @@ func indexNumber(floor float64, above uint16) []byte {
 	value := binary.BigEndian.AppendUint64([]byte{valueNumber}, bits)
 	return binary.BigEndian.AppendUint16(value, above)
 }
+
+// texts are those of the words that the server can have stored: no NUL, and UTF-8. Nothing is found under the others.
+func texts(words []string) []string {
+	return slices.DeleteFunc(slices.Clone(nonNil(words)), func(word string) bool { return !isText(word) })
+}
+
+// orNone is a key as it is looked for: none is empty, and so is what cannot be stored.
+func orNone(key string) string {
+	if isText(key) {
+		return key
+	}
+	return ""
+}
+
+func isText(word string) bool { return utf8.ValidString(word) && !strings.Contains(word, "\x00") }

@@ -119,10 +119,14 @@ func (db *DB) invite(ctx context.Context) (*guest, error) {
 
 // leave rolls back what is not stored, and gives the connection back.
 func (g *guest) leave(ctx context.Context) {
+	if g.held == nil { // it has left
+		return
+	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
 	defer cancel()
 	rollback(limited, g.c)
 	g.held.Release() // a connection that is still in a transaction is closed by that
+	g.held = nil
 }
 
 // settleOwn ends f's part.
@@ -147,7 +151,7 @@ func (g *guest) append(ctx context.Context, b deed.Batch) (deed.Receipt, error) 
 	case err == nil:
 		return t.Receipt, nil
 	case errors.Is(err, errDone):
-		rollback(limited, g.c) // which gives the log's lock back
+		g.leave(limited) // which gives the log's lock back, and the connection: there may be no other
 		if err := g.db.awaitStandby(ctx); err != nil {
 			return deed.Receipt{}, err
 		}
@@ -188,7 +192,7 @@ func (g *guest) attempt(ctx context.Context, t *appendTask) error {
 			continue
 		case errors.Is(err, errPastLock) && !past:
 			past = true
-		case !parallel && hasCode(err, "55P03") && g.isMistaken(ctx, err):
+		case !parallel && hasCode(err, "55P03", "57014") && g.isMistaken(ctx, err):
 			parallel = true
 			continue
 		case how.isRaced(err):

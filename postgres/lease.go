@@ -99,6 +99,7 @@ func (db *DB) beat(ctx context.Context, c *pgx.Conn, beat *deed.Beat) (fleet dee
 		return b.Queue(db.tables.sql(sql), append([]any{db.log}, args...)...)
 	}
 	lasts := micro(beat.For)
+	delete(c.PgConn().CustomData(), uncertain) // what was warned of before says nothing about this commit
 	b.Queue(beginSQL)
 	b.Queue(lockSQL, setLockTimeout, setIdleTimeout, false, fleetKey(db.options.Schema, db.options.Log))
 	b.Queue("SELECT set_config('lock_timeout', $1, true)", fmt.Sprint(giveTimeout.Milliseconds()))

@@ -64,7 +64,11 @@ func (r *reading) hides(ctx context.Context, c *pgxpool.Conn, ends endsOfLog, go
 	if err := got.named(ctx, r.db, c); err != nil {
 		return false, err
 	}
-	hides := !r.Query.Backward && (len(got.records) >= r.Page.Limit || got.bytes >= engine.PageBytes) // or further on
+	n := len(got.records)
+	hides := n >= r.Page.Limit || got.bytes >= engine.PageBytes // or further on
+	if r.Query.Backward && n > 0 {
+		hides = hides && got.records[n-1].Position > ends.head
+	}
 	for i := range got.records {
 		record := &got.records[i]
 		hides = hides || record.Position > ends.head && record.Position <= ends.stored && r.Query.Selects(*record)
@@ -230,16 +234,31 @@ func (s *selection) item(category string, m *deed.Match, order string) string {
 		return "SELECT p.position FROM unnest(" + kinds + ") AS k (kind) CROSS JOIN LATERAL (SELECT position FROM @events x WHERE x.log = $1" +
 			" AND x.kind = k.kind AND x.position > $2 AND x.position <= $3 ORDER BY x.position" + order + " LIMIT $4) p ORDER BY p.position" + order + " LIMIT $4"
 	}
+	rarest, first := "", ""
 	sql := "SELECT t.position FROM @tags t"
-	for i, tag := range m.Tags[1:] {
-		sql += " CROSS JOIN LATERAL (SELECT FROM @tags o WHERE o.log = $1 AND o.tag = " + s.arg(tag) + " AND o.position = t.position OFFSET 0) o" + strconv.Itoa(i)
+	if len(m.Tags) == 1 {
+		first = s.arg(m.Tags[0])
+	} else {
+		rarest, first = "WITH tags AS MATERIALIZED ("+rarestSQL(s.arg(slices.Clone(m.Tags)))+") ", "(SELECT byrarity[1] FROM tags)"
 	}
-	where := " WHERE t.log = $1 AND t.tag = " + s.arg(m.Tags[0]) + " AND t.position > $2 AND t.position <= $3"
+	for i := range m.Tags[1:] {
+		tag := "(SELECT byrarity[" + strconv.Itoa(i+2) + "] FROM tags)"
+		sql += " CROSS JOIN LATERAL (SELECT FROM @tags o WHERE o.log = $1 AND o.tag = " + tag + " AND o.position = t.position OFFSET 0) o" + strconv.Itoa(i)
+	}
+	where := " WHERE t.log = $1 AND t.tag = " + first + " AND t.position > $2 AND t.position <= $3"
 	if kinds != "" {
 		sql += " CROSS JOIN LATERAL (SELECT kind FROM @events x WHERE x.log = $1 AND x.position = t.position OFFSET 0) x"
 		where += " AND x.kind = ANY (" + kinds + ")"
 	}
-	return sql + where + " ORDER BY t.position" + order + " LIMIT $4"
+	return rarest + sql + where + " ORDER BY t.position" + order + " LIMIT $4"
+}
+
+// rarestSQL orders tags by how often they stand between the positions, for the rarest one to be walked and the others to be looked
+// up: a tag that every event of a tenant has would lead through all of them. Above a thousand it makes no difference how many.
+func rarestSQL(tags string) string {
+	return "SELECT array_agg(u.tag ORDER BY n.found, u.place) AS byrarity FROM unnest(" + tags + "::text[]) WITH ORDINALITY AS u (tag, place)" +
+		" CROSS JOIN LATERAL (SELECT count(*) AS found FROM (SELECT FROM @tags c WHERE c.log = $1 AND c.tag = u.tag" +
+		" AND c.position > $2 AND c.position <= $3 LIMIT 1000) c OFFSET 0) n"
 }
 
 // kinds is the array of the kinds of a category with one of the types; empty where any will do.

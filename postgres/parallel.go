@@ -91,7 +91,7 @@ func (w *writer) attempt(jobs []*job) error {
 
 // isMistaken tells that the group waited in vain to be alone, because nobody here knew that it need not be.
 func (w *writer) isMistaken(err error) bool {
-	return !w.parallel && hasCode(err, "55P03") && w.db.refresh() == nil && w.db.parallel.Load()
+	return !w.parallel && hasCode(err, "55P03", "57014") && w.db.refresh() == nil && w.db.parallel.Load()
 }
 
 func (w *writer) settled() error {

@@ -83,7 +83,7 @@ func (p parking) records(ctx context.Context, q querier, key string, after deed.
 	}
 	sql := p.t.sql("SELECT position, time, error, folded FROM " + p.table + " WHERE " + p.where + " AND key = " + p.n(1) +
 		" AND position > " + p.n(2) + " ORDER BY position LIMIT " + p.n(3))
-	return collectFrom(ctx, q, sql, p.args(key, int64(after), orAll(limit)), func(row pgx.Row) (r deed.ParkedRecord, err error) {
+	return collectFrom(ctx, q, sql, p.args(orNone(key), int64(after), orAll(limit)), func(row pgx.Row) (r deed.ParkedRecord, err error) {
 		err = scanParked(row, &r)
 		return r, err
 	})

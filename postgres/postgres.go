@@ -1,4 +1,4 @@
-// Package postgres is deed's server engine: a log in a PostgreSQL database (14 or later), with the views beside it, for services
+// Package postgres is deed's server engine: a log in a PostgreSQL database (14.1 or later), with the views beside it, for services
 // that run in many processes. Each process writes, in the order that the log has: one group at a time, or side by side; see Order.
 //
 // An append that is acknowledged is flushed: synchronous_commit is set in every transaction that stores events. Appends of all

@@ -103,7 +103,7 @@ func (db *DB) make(ctx context.Context) error {
 
 // makeNext makes the schema, or upgrades it by one version, in a transaction of its own.
 func (db *DB) makeNext(ctx context.Context, c *pgxpool.Conn) error {
-	tx, err := c.Begin(ctx)
+	tx, err := c.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 	if err != nil {
 		return err
 	}
@@ -146,8 +146,8 @@ func (db *DB) checkServer(ctx context.Context, q querier) error {
 	switch {
 	case err != nil:
 		return err
-	case version < 140000:
-		return fmt.Errorf("the server is PostgreSQL %d; 14 or later is needed", version/10000)
+	case version < 140001: // which shows a prepared transaction's locks a moment too late
+		return fmt.Errorf("the server is PostgreSQL %d.%d; 14.1 or later is needed", version/10000, version%10000)
 	case encoding != "UTF8":
 		return fmt.Errorf("the database is encoded in %s; make one in UTF8", encoding)
 	case db.standby && !db.options.ReadOnly:

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/deed-es/deed"
@@ -69,17 +70,26 @@ func shoppingIn(t *testing.T, front, back *postgres.DB, summaries deed.Projectio
 // serving runs a service until stop.
 func serving(t *testing.T, db *postgres.DB, summaries deed.Projection[cart.Summary, cart.Event]) (ctx context.Context, stop func()) {
 	t.Helper()
-	service, err := deed.NewService(deed.Config{Store: db, Views: db}, cart.Decider, summaries, cart.Reminders)
+	_, ctx, stop = serves(t, db, cart.Decider, summaries, cart.Reminders)
+	return ctx, stop
+}
+
+// serves runs a service of these parts until stop, or to the end of the test.
+func serves(t *testing.T, db *postgres.DB, parts ...deed.Part) (service *deed.Service, ctx context.Context, stop func()) {
+	t.Helper()
+	service, err := deed.NewService(deed.Config{Store: db, Views: db}, parts...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(within(t))
 	stopped := make(chan error, 1)
 	go func() { stopped <- service.Run(ctx) }()
-	return ctx, func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-stopped; err != nil {
 			t.Error(err)
 		}
-	}
+	})
+	t.Cleanup(stop)
+	return service, ctx, stop
 }

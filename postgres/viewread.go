@@ -46,7 +46,7 @@ func (s *views) Row(ctx context.Context, view deed.ViewRef, key string) (row dee
 	v, since := &storedView{ref: view}, s.waiting.Since()
 	err = s.db.read(ctx, func(c *pgxpool.Conn) error {
 		row = deed.Row{Key: key}
-		return c.QueryRow(ctx, s.db.tables.sql(oneRowSQL), s.db.log, s.inline, view.Name, view.Version, key).
+		return c.QueryRow(ctx, s.db.tables.sql(oneRowSQL), s.db.log, s.inline, view.Name, view.Version, orNone(key)).
 			Scan(&v.id, &at, &v.parked, &row.Data, &row.Position)
 	})
 	if err == nil || isNone(err) {
@@ -112,7 +112,7 @@ func (s *views) Rows(ctx context.Context, view deed.ViewRef, keys []string) (row
 func (db *DB) rows(ctx context.Context, q querier, v *storedView, keys []string) (map[string]deed.Row, error) {
 	sql := db.tables.sql(`SELECT r.key, r.data, r.position FROM unnest($2::text[]) AS a (key)
 		CROSS JOIN LATERAL (SELECT * FROM @view_rows r WHERE r.view = $1 AND r.key = a.key OFFSET 0) r WHERE r.removed IS NULL`)
-	found, err := collectFrom(ctx, q, sql, []any{v.id, nonNil(keys)}, scanRow)
+	found, err := collectFrom(ctx, q, sql, []any{v.id, texts(keys)}, scanRow)
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func (e *beginError) Error() string { return "begin: " + e.err.Error() }
 
 // Unwrap returns what went wrong; deed.ErrBusy too where somebody else has kept the lock.
 func (e *beginError) Unwrap() []error {
-	if hasCode(e.err, "55P03") {
+	if hasCode(e.err, "55P03", "57014") { // the second where the role has a statement_timeout
 		return []error{deed.ErrBusy, e.err}
 	}
 	return []error{e.err}
@@ -213,9 +213,7 @@ func (w *writer) begin(ctx context.Context, jobs []*job, how way) (*group, error
 		return nil, err
 	}
 	if w.parallel || w.loose { // what is remembered may have changed, and at lower positions
-		at := w.l.time
-		w.l.forget()
-		w.l.time = at
+		w.doubt()
 	}
 	w.loose = w.parallel
 	w.l.turn()
@@ -235,9 +233,17 @@ func (w *writer) begin(ctx context.Context, jobs []*job, how way) (*group, error
 	err := g.open(ctx, a)
 	if w.folded = g.folded; err != nil {
 		w.undo(ctx)
+		w.doubt() // what was looked up in part is not to be relied on
 		return nil, err
 	}
 	return g, nil
+}
+
+// doubt forgets what is remembered of the log, but for when it was written to last.
+func (w *writer) doubt() {
+	at := w.l.time
+	w.l.forget()
+	w.l.time = at
 }
 
 // store sends what the group stores, with the COMMIT behind it in the same round trip; where views are folded with it, behind
@@ -337,10 +343,12 @@ func (w *writer) connect(ctx context.Context) error {
 		return nil
 	}
 	c, err := pgx.ConnectConfig(ctx, w.db.config.ConnConfig.Copy())
-	if err == nil {
-		w.c = c
+	if err != nil {
+		return err
 	}
-	return err
+	w.c = c
+	w.doubt() // the server may be another
+	return nil
 }
 
 // undo rolls back. A connection that cannot is given up; its transaction was not committed in any case.
