@@ -15,7 +15,7 @@ var upgrades embed.FS
 // the schema has another version.
 func Upgrade(o Options, from int) (string, error) {
 	if from < 1 || from >= SchemaVersion {
-		return "", &deed.InvalidError{Field: "from", Reason: fmt.Sprintf("must be an earlier version of the schema: from 1 to %d", SchemaVersion-1)}
+		return "", &deed.InvalidError{Field: "from", Reason: fmt.Sprintf("%d is no earlier version of the schema, which is at version %d", from, SchemaVersion)}
 	}
 	t := tables{schema: o.withDefaults().Schema}
 	sql := fmt.Sprintf("SELECT pg_advisory_xact_lock(%d);\n", lockKey(t.schema, "")) + t.fill(fmt.Sprintf(`DO $$ BEGIN
