@@ -63,13 +63,15 @@ func (db *DB) Effects(ctx context.Context, query deed.EffectQuery) ([]deed.Pendi
 	return collect(ctx, db, db.tables.fill(sql), args, scanEffect)
 }
 
+const nextDueSQL = `SELECT e.due FROM unnest($3::text[]) AS p (part)
+	CROSS JOIN LATERAL (SELECT due FROM @effects WHERE log = $1 AND part = p.part AND due > $2 ORDER BY due LIMIT 1 OFFSET 0) e ORDER BY e.due LIMIT 1`
+
 // NextDue returns when the first of the parts' effects falls due after t. See deed.PartStore.
 func (db *DB) NextDue(ctx context.Context, parts []string, t time.Time) (due time.Time, found bool, err error) {
 	if len(parts) == 0 {
 		return due, false, db.usable(ctx)
 	}
-	sql := db.tables.sql("SELECT due FROM @effects WHERE log = $1 AND due > $2 AND part = ANY ($3) ORDER BY due LIMIT 1")
-	all, err := collect(ctx, db, sql, []any{db.log, micros(t), parts}, scanTime)
+	all, err := collect(ctx, db, db.tables.sql(nextDueSQL), []any{db.log, micros(t), parts}, scanTime)
 	if err != nil || len(all) == 0 {
 		return due, false, err
 	}

@@ -20,6 +20,11 @@ var FleetKey = fleetKey
 // KnownHead is the last position that this process knows to be readable, without a look.
 func KnownHead(db *DB) deed.Position { return deed.Position(db.head.Load()) }
 
+// NextDueSQL is how the next effect of some parts is looked for, after a time in microseconds.
+func NextDueSQL(db *DB, after int64, parts []string) (sql string, args []any) {
+	return db.tables.sql(nextDueSQL), []any{db.log, after, parts}
+}
+
 // FirstMatchSQL is how a condition's first event is looked for.
 func FirstMatchSQL(db *DB, m deed.Match) (sql string, args []any) {
 	s := selection{statement{args: []any{db.log, int64(0), int64(math.MaxInt64), 1}}}

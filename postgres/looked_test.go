@@ -206,7 +206,8 @@ func TestTheRarestTagLeads(t *testing.T) {
 		INSERT INTO %[1]s.tags SELECT 1, g, 'mail:'||g FROM generate_series(2, %[2]d) g;
 		UPDATE %[1]s.logs SET head = %[2]d; ANALYZE %[1]s.events; ANALYZE %[1]s.tags`, o.Schema, events))
 	for _, tags := range [][]string{{"tenant:1", "mail:new"}, {"mail:new", "tenant:1"}} {
-		if n := blocksRead(t, db, deed.Match{Tags: tags}); n > 200 {
+		sql, args := postgres.FirstMatchSQL(db, deed.Match{Tags: tags})
+		if n := blocksRead(t, sql, args); n > 200 {
 			t.Errorf("%v: %d blocks were looked at", tags, n)
 		}
 	}
@@ -220,10 +221,25 @@ func TestTheRarestTagLeads(t *testing.T) {
 	}
 }
 
-// blocksRead is how many blocks the server looks at to find the first event that matches.
-func blocksRead(t *testing.T, db *postgres.DB, m deed.Match) int {
+// Timers of other parts are not walked through.
+func TestTheNextTimerIsFoundAmongThoseOfOthers(t *testing.T) {
+	o := &postgres.Options{Schema: fresh(t)}
+	db, ctx := opened(t, o), within(t)
+	execute(t, server, `INSERT INTO `+o.Schema+`.effects SELECT 1, 0, g, 4000000000000000 + g, 'id'||g, 'other', 'k'||g, '', 'send', 'order-1', 'x', '', '', '', NULL
+		FROM generate_series(1, 50000) g; ANALYZE `+o.Schema+`.effects`)
+	sql, args := postgres.NextDueSQL(db, 0, []string{"own"})
+	if n := blocksRead(t, sql, args); n > 50 {
+		t.Errorf("%d blocks were looked at", n)
+	}
+	at, found, err := db.NextDue(ctx, []string{"own", "other"}, time.Unix(0, 0))
+	if err != nil || !found || at.UnixMicro() != 4000000000000001 {
+		t.Errorf("the next is at %v, %v, %v", at, found, err)
+	}
+}
+
+// blocksRead is how many blocks the server looks at for a statement.
+func blocksRead(t *testing.T, sql string, args []any) int {
 	t.Helper()
-	sql, args := postgres.FirstMatchSQL(db, m)
 	ctx, c := within(t), connected(t)
 	var plan []struct {
 		Plan struct {

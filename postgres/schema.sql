@@ -121,6 +121,7 @@ CREATE TABLE @effects (
 	PRIMARY KEY (log, id)
 );
 CREATE INDEX effects_due ON @effects (log, due, position, place, id);
+CREATE INDEX effects_part ON @effects (log, part, due);
 CREATE INDEX effects_key ON @effects (log, part, key, due, position, place, id);
 
 -- Records that a process or reactor could not handle, and those of the same key that wait behind them.

@@ -19,6 +19,9 @@ CREATE TABLE @leases (
 	PRIMARY KEY (log, part)
 ) WITH (fillfactor = 50);
 
+-- When the next effect of some parts falls due.
+CREATE INDEX effects_part ON @effects (log, part, due);
+
 -- The order Parallel. A program of version 1 does not know it; the constraint keeps it from moving the head of a log in that order.
 ALTER TABLE @logs
 	ADD COLUMN base bigint,
