@@ -69,7 +69,8 @@ type Checkpoint struct {
 type PartStore interface {
 	// OpenPart registers a part, or finds it. A new one starts after spec.From, which is stored. One whose Version was
 	// raised loses its states and starts anew from its first From; its Live becomes the old position (or stays, if greater);
-	// pending effects and what is parked stay. A Version below the stored one is an error.
+	// pending effects and what is parked stay. A Version below the stored one is an *InvalidError, and so is another Kind.
+	// With spec.Look it only looks.
 	OpenPart(ctx context.Context, spec PartSpec) (PartState, error)
 	// States returns the stored states of these keys of a part; keys without one are missing in the map.
 	States(ctx context.Context, part string, keys []string) (map[string][]byte, error)
@@ -98,6 +99,9 @@ type PartSpec struct {
 	Version int
 	From    *Position // where a part that is not known yet starts, exclusive; nil: only if known, else ErrNotFound
 	Log     LogInfo
+	// Look has nothing be registered, raised or locked: a part that is not known is ErrNotFound, whatever From says, and one whose
+	// Version was raised is answered as it would start anew, and goes on as it is.
+	Look bool
 }
 
 // PartState is how a part stands.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
 )
 
 func (s *Service) category(name string) *category {
@@ -203,7 +202,8 @@ func (p Process[S, E]) install(s *Service) error {
 	if err != nil {
 		return err
 	}
-	if err := s.register(kindProcess, p.Name, p.Partitions); err != nil {
+	begin, err := s.register(kindProcess, p.Name, p.Partitions, p.From)
+	if err != nil {
 		return err
 	}
 	for _, part := range partitions(p.Partitions) {
@@ -212,7 +212,7 @@ func (p Process[S, E]) install(s *Service) error {
 			progress: s.board.add(p.Name, kindProcess, p.version()), parking: s.parking(kindProcess, p.Name),
 		}
 		run.progress.partition = part
-		s.follow(run.progress, run.fold, run.spec, p.From)
+		s.follow(run.progress, run.fold, run.spec, begin)
 	}
 	s.model.Processes = append(s.model.Processes, PartModel{Name: p.Name, Version: p.version(), Events: eventModels(p.Events)})
 	return nil
@@ -223,7 +223,8 @@ func (r Reactor[E]) install(s *Service) error {
 	if err != nil {
 		return err
 	}
-	if err := s.register(kindReactor, r.Name, r.Partitions); err != nil {
+	begin, err := s.register(kindReactor, r.Name, r.Partitions, r.From)
+	if err != nil {
 		return err
 	}
 	for _, part := range partitions(r.Partitions) {
@@ -232,126 +233,10 @@ func (r Reactor[E]) install(s *Service) error {
 			progress: s.board.add(r.Name, kindReactor, 1), parking: s.parking(kindReactor, r.Name),
 		}
 		run.progress.partition = part
-		s.follow(run.progress, run.follow, run.spec, r.From)
+		s.follow(run.progress, run.follow, run.spec, begin)
 	}
 	s.model.Reactors = append(s.model.Reactors, PartModel{Name: r.Name, Version: 1, Events: eventModels(r.Events)})
 	return nil
-}
-
-// register makes the name of a process or reactor known, and into how many partitions it is cut.
-func (s *Service) register(kind, name string, of int) error {
-	if s.engine == nil {
-		return fmt.Errorf("%s %s: Config needs a Store that is an engine", kind, name)
-	}
-	if err := s.name(kind, name); err != nil {
-		return err
-	}
-	s.cut[name] = max(of, 1)
-	s.openings = append(s.openings, func(ctx context.Context) error {
-		if err := s.openCut(ctx, kind, name); err != nil {
-			return fmt.Errorf("%s %s: %w", kind, name, err)
-		}
-		return nil
-	})
-	return nil
-}
-
-// follow keeps a partition of a process or reactor going. The store fixes where it begins.
-func (s *Service) follow(p *progress, run func(ctx context.Context) error, spec func(*Position) PartSpec, from From) {
-	name := spec(nil).Name
-	l := loop{
-		progress: p, run: run, role: RoleProcesses, fleet: s.fleet(s.engine), lease: leaseOf(name, p.version), effects: name,
-		stored: func(ctx context.Context) (Position, int, error) {
-			state, err := s.engine.OpenPart(ctx, spec(nil))
-			if err != nil {
-				return 0, 0, err
-			}
-			parked, err := s.engine.PartParked(ctx, name, "", 0)
-			return state.Checkpoint.Position, len(parked), err
-		},
-	}
-	s.add(l, func(ctx context.Context) error { return s.openPart(ctx, spec, from) })
-}
-
-// openPart registers a part where it is not known.
-func (s *Service) openPart(ctx context.Context, spec func(*Position) PartSpec, from From) error {
-	begin, err := s.begin(ctx, from)
-	if err != nil {
-		return err
-	}
-	if _, err = s.engine.OpenPart(ctx, spec(begin)); errors.Is(err, ErrNotFound) {
-		return errors.New("it is new to a log that has events already: say From, FromStart to handle them too or FromNow to leave them")
-	}
-	return err
-}
-
-// openCut refuses a part that has begun with another number of partitions: nobody could tell which keys have handled what. The
-// store knows that number, if it is more than one, as a state of a part without records.
-func (s *Service) openCut(ctx context.Context, kind, name string) error {
-	of, none := s.cut[name], Position(0)
-	spec := PartSpec{Name: name + ".cut", Kind: kind, Version: 1, Log: s.engine.Info()}
-	if of > 1 {
-		whole := spec
-		whole.Name, whole.Version = name, 0 // which no part has: it would be an error
-		_, err := s.engine.OpenPart(ctx, whole)
-		switch {
-		case err == nil, errors.As(err, new(*InvalidError)):
-			return errCut("1", of)
-		case !errors.Is(err, ErrNotFound):
-			return err
-		}
-		spec.From = &none
-	}
-	known, err := s.engine.OpenPart(ctx, spec)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	const key = "partitions"
-	states, err := s.engine.States(ctx, spec.Name, []string{key})
-	if err != nil {
-		return err
-	}
-	was, begun := states[key]
-	switch {
-	case !begun:
-		return s.engine.CommitPart(ctx, PartCommit{
-			Part: spec.Name, Version: 1, Checkpoint: known.Checkpoint, States: []StateChange{{Key: key, Data: []byte(strconv.Itoa(of))}},
-		})
-	case string(was) != strconv.Itoa(of):
-		return errCut(string(was), of)
-	}
-	return nil
-}
-
-func errCut(was string, of int) error {
-	return fmt.Errorf("it has begun with %s partitions and cannot have %d; leave Partitions as it was", was, of)
-}
-
-// stored are the names by which the store knows the partitions of a process or reactor.
-func (s *Service) stored(part string) []string {
-	var names []string
-	for _, p := range partitions(s.cut[part]) {
-		names = append(names, p.name(part))
-	}
-	return names
-}
-
-// begin is where a part begins that is not known to the store; nil if that has to be said and was not.
-func (s *Service) begin(ctx context.Context, from From) (*Position, error) {
-	head, err := s.engine.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case from.now, from.said && from.position > head:
-		return &head, nil
-	case from.said, head == 0:
-		return &from.position, nil
-	}
-	return nil, nil
 }
 
 // decodingReader reads a log through a codec.

@@ -92,7 +92,8 @@ type HeldEffect struct {
 
 const defaultMaxLag = 10 * time.Second
 
-// Status tells how the service is doing. It reads the log's head, and for each part that lags one record.
+// Status tells how the service is doing. It reads the log's head, for each part that lags one record, and for each that another node
+// is to run how far it is stored to be. It changes nothing.
 func (s *Service) Status(ctx context.Context) (Status, error) {
 	head, err := s.Head(ctx)
 	if err != nil {

@@ -16,6 +16,9 @@ func (db *DB) OpenPart(ctx context.Context, spec deed.PartSpec) (state deed.Part
 	if err := engine.ValidPart(spec); err != nil {
 		return deed.PartState{}, err
 	}
+	if spec.Look {
+		return db.lookAtPart(ctx, spec)
+	}
 	if spec.From != nil {
 		from := *spec.From
 		spec.From = &from
@@ -49,9 +52,29 @@ func markValues(p deed.Checkpoint) []any {
 	return []any{p.Log, p.Incarnation, int64(p.Position), int64(p.Last), p.LastID}
 }
 
+func (db *DB) lookAtPart(ctx context.Context, spec deed.PartSpec) (deed.PartState, error) {
+	var part *engine.Part
+	err := db.read(ctx, func(c *pgxpool.Conn) error {
+		row, found, err := db.partOf(ctx, c, spec.Name, "")
+		if part = nil; found {
+			part = &row
+		}
+		return err
+	})
+	if err != nil {
+		return deed.PartState{}, err
+	}
+	return engine.LookAt(part, spec)
+}
+
 // readPart reads a part and keeps others from changing it until the transaction ends.
 func (db *DB) readPart(ctx context.Context, q querier, name string) (row engine.Part, found bool, err error) {
-	sql := db.tables.sql("SELECT kind, version, start, live, " + markColumns + " FROM @parts WHERE log = $1 AND name = $2 FOR UPDATE")
+	return db.partOf(ctx, q, name, " FOR UPDATE")
+}
+
+// partOf reads a part, locked as the last words of the SQL say.
+func (db *DB) partOf(ctx context.Context, q querier, name, locked string) (row engine.Part, found bool, err error) {
+	sql := db.tables.sql("SELECT kind, version, start, live, " + markColumns + " FROM @parts WHERE log = $1 AND name = $2" + locked)
 	err = q.QueryRow(ctx, sql, db.log, name).Scan(append([]any{&row.Kind, &row.Version, &row.Start, &row.Live}, markFields(&row.Checkpoint)...)...)
 	if isNone(err) {
 		return row, false, nil
@@ -141,7 +164,7 @@ func (db *DB) queueState(b *pgx.Batch, part string, s *deed.StateChange) {
 func (db *DB) States(ctx context.Context, part string, keys []string) (map[string][]byte, error) {
 	sql := db.tables.sql(`SELECT s.key, s.data, s.position FROM unnest($3::text[]) AS a (key)
 		CROSS JOIN LATERAL (SELECT * FROM @part_states s WHERE s.log = $1 AND s.part = $2 AND s.key = a.key OFFSET 0) s`)
-	all, err := collect(ctx, db, sql, []any{db.log, part, nonNil(keys)}, scanState)
+	all, err := collect(ctx, db, sql, []any{db.log, part, texts(keys)}, scanState)
 	if err != nil {
 		return nil, err
 	}

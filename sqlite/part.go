@@ -12,6 +12,9 @@ func (db *DB) OpenPart(ctx context.Context, spec deed.PartSpec) (deed.PartState,
 	if err := engine.ValidPart(spec); err != nil {
 		return deed.PartState{}, err
 	}
+	if spec.Look {
+		return db.lookAtPart(ctx, spec)
+	}
 	t := &openPart{spec: spec}
 	if spec.From != nil {
 		from := *spec.From
@@ -22,6 +25,21 @@ func (db *DB) OpenPart(ctx context.Context, spec deed.PartSpec) (deed.PartState,
 		return deed.PartState{}, err
 	}
 	return t.state, nil
+}
+
+func (db *DB) lookAtPart(ctx context.Context, spec deed.PartSpec) (deed.PartState, error) {
+	var part *engine.Part
+	err := db.look(ctx, func(c *conn) error {
+		row, found, err := readPart(c, spec.Name)
+		if found {
+			part = &row
+		}
+		return err
+	})
+	if err != nil {
+		return deed.PartState{}, err
+	}
+	return engine.LookAt(part, spec)
 }
 
 func readPart(c *conn, name string) (row engine.Part, found bool, err error) {

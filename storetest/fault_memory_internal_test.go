@@ -139,6 +139,9 @@ func (f *frail) Append(ctx context.Context, b deed.Batch) (receipt deed.Receipt,
 }
 
 func (f *frail) OpenPart(ctx context.Context, spec deed.PartSpec) (state deed.PartState, err error) {
+	if spec.Look {
+		return f.memory.OpenPart(ctx, spec)
+	}
 	err = f.change(spec, func() (err error) {
 		state, err = f.memory.OpenPart(ctx, spec)
 		return err

@@ -3,7 +3,6 @@ package storetest
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ type partModel struct {
 }
 
 type knownPart struct {
+	kind    string
 	version int
 	from    deed.Position
 	state   deed.PartState
@@ -42,14 +42,20 @@ func (m *memory) OpenPart(ctx context.Context, spec deed.PartSpec) (deed.PartSta
 	defer m.mu.Unlock()
 	part := m.parts.known[spec.Name]
 	switch {
-	case part == nil && spec.From == nil:
+	case part == nil && (spec.From == nil || spec.Look):
 		return deed.PartState{}, deed.ErrNotFound
+	case part != nil && spec.Look:
+		part = &knownPart{kind: part.kind, version: part.version, from: part.from, state: part.state}
+	}
+	switch {
 	case part == nil:
-		part = &knownPart{version: spec.Version, from: *spec.From, states: map[string]deed.StateChange{}, parked: parkedModel{}}
+		part = &knownPart{kind: spec.Kind, version: spec.Version, from: *spec.From, states: map[string]deed.StateChange{}, parked: parkedModel{}}
 		part.state = deed.PartState{Checkpoint: startOf(spec.Log, part.from), Live: part.from}
 		m.parts.known[spec.Name] = part
+	case spec.Kind != part.kind:
+		return deed.PartState{}, &deed.InvalidError{Field: "kind", Reason: "another kind"}
 	case spec.Version < part.version:
-		return deed.PartState{}, errors.New("a lower version")
+		return deed.PartState{}, &deed.InvalidError{Field: "version", Reason: "a lower version"}
 	case spec.Version > part.version:
 		part.version, part.states = spec.Version, map[string]deed.StateChange{}
 		part.state.Live = max(part.state.Live, part.state.Checkpoint.Position)

@@ -35,6 +35,16 @@ func opening(open func(m *mutant, ctx context.Context, spec deed.PartSpec) (deed
 	}
 }
 
+// looking makes a mutant that does something else where it is only to look.
+func looking(look func(m *mutant, ctx context.Context, spec deed.PartSpec) (deed.PartState, error)) func(*mutant) {
+	return opening(func(m *mutant, ctx context.Context, spec deed.PartSpec) (deed.PartState, error) {
+		if spec.Look {
+			return look(m, ctx, spec)
+		}
+		return m.memory.OpenPart(ctx, spec)
+	})
+}
+
 // halfway keeps the states of a step that conflicts.
 func halfway(m *mutant) {
 	m.commit = func(ctx context.Context, c deed.PartCommit) error {
@@ -101,6 +111,23 @@ func partMutants() []struct {
 			}
 			return m.memory.OpenPart(ctx, spec)
 		}), []string{"a version below the stored one is an error"}},
+		{"opens where it is to look", opening(func(m *mutant, ctx context.Context, spec deed.PartSpec) (deed.PartState, error) {
+			spec.Look = false
+			return m.memory.OpenPart(ctx, spec)
+		}), []string{
+			"a look at a part that is not known is ErrNotFound, and registers nothing",
+			"a look with a raised version tells where that would start, and raises nothing",
+		}},
+		{"tells where the old version stands", looking(func(m *mutant, ctx context.Context, spec deed.PartSpec) (deed.PartState, error) {
+			if known := m.parts.known[spec.Name]; known != nil {
+				spec.Version = min(spec.Version, known.version)
+			}
+			return m.memory.OpenPart(ctx, spec)
+		}), []string{"a look with a raised version tells where that would start, and raises nothing"}},
+		{"tells where a part began", looking(func(m *mutant, ctx context.Context, spec deed.PartSpec) (deed.PartState, error) {
+			spec.Version++
+			return m.memory.OpenPart(ctx, spec)
+		}), []string{"a look at a part tells where it stands", "a look with a version below the stored one, or another kind, is an error"}},
 		{"lets effects go live again", opening(func(m *mutant, ctx context.Context, spec deed.PartSpec) (deed.PartState, error) {
 			state, err := m.memory.OpenPart(ctx, spec)
 			state.Live = state.Checkpoint.Position

@@ -57,6 +57,18 @@ func (p *Part) Open(spec deed.PartSpec) (raised bool, err error) {
 	return true, nil
 }
 
+// LookAt is what spec would find, where p is there: nothing of it is stored. What is not known is nil.
+func LookAt(p *Part, spec deed.PartSpec) (deed.PartState, error) {
+	if p == nil {
+		return deed.PartState{}, fmt.Errorf("part %s is not known: %w", spec.Name, deed.ErrNotFound)
+	}
+	opened := *p
+	if _, err := opened.Open(spec); err != nil {
+		return deed.PartState{}, err
+	}
+	return opened.PartState, nil
+}
+
 func (p *Part) beginning(spec deed.PartSpec) deed.Checkpoint {
 	return deed.Checkpoint{Log: spec.Log.ID, Incarnation: spec.Log.Incarnation, Position: p.Start}
 }
