@@ -52,13 +52,11 @@ func (v Views) from(ctx context.Context, name string, after Position, f func(ctx
 		if err != nil {
 			return err
 		}
-		reading, stop := ctx, func() {}
 		if after > 0 && !view.single {
-			reading, stop = context.WithTimeout(ctx, versionsEvery)
+			raw.patience = versionsEvery
 		}
-		err = f(reading, raw)
-		late := reading.Err() != nil && errors.Is(err, ErrBehind)
-		stop()
+		err = f(ctx, raw)
+		late := errors.Is(err, ErrBehind)
 		if err == nil || ctx.Err() != nil || !late && !view.switched(ctx, version) {
 			return err
 		}
@@ -112,6 +110,8 @@ func (v Views) Position(ctx context.Context, name string, reach Position) (at Po
 		return tables.store.WaitView(ctx, tables.ref, reach)
 	}
 	err = v.from(ctx, name, reach, func(ctx context.Context, raw rawView) error {
+		ctx, stop := raw.waits(ctx)
+		defer stop()
 		at, err = raw.store.WaitView(ctx, raw.ref, reach)
 		return err
 	})

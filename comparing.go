@@ -70,7 +70,7 @@ func (c *comparing) run(ctx context.Context) error {
 			err = c.again(ctx, r.Key)
 			right.rows = right.rows[1:]
 		default:
-			err = c.both(ctx, *l, *r)
+			err = c.both(ctx, looked{*l, left.at}, looked{*r, right.at})
 			left.rows, right.rows = left.rows[1:], right.rows[1:]
 		}
 		if err != nil {
@@ -83,6 +83,7 @@ func (c *comparing) run(ctx context.Context) error {
 type walking struct {
 	view  rawView
 	rows  []Row
+	at    Position // where the view was when they were read
 	after *RowCursor
 	ended bool
 }
@@ -90,11 +91,11 @@ type walking struct {
 // next is the first of the rows that are left; nil: none is.
 func (w *walking) next(ctx context.Context) (*Row, error) {
 	if len(w.rows) == 0 && !w.ended {
-		rows, _, err := w.view.store.ListRows(ctx, w.view.ref, RowQuery{After: w.after, Limit: maxPage})
+		rows, at, err := w.view.store.ListRows(ctx, w.view.ref, RowQuery{After: w.after, Limit: maxPage})
 		if err != nil {
 			return nil, err
 		}
-		w.rows, w.ended = rows, len(rows) < maxPage
+		w.rows, w.at, w.ended = rows, at, len(rows) < maxPage
 		if len(rows) > 0 {
 			w.after = &RowCursor{Key: rows[len(rows)-1].Key}
 		}
@@ -106,8 +107,8 @@ func (w *walking) next(ctx context.Context) (*Row, error) {
 }
 
 // both compares a row that both have.
-func (c *comparing) both(ctx context.Context, left, right Row) error {
-	if sameJSON(left.Data, right.Data) {
+func (c *comparing) both(ctx context.Context, left, right looked) error {
+	if left.with(right) && sameJSON(left.Data, right.Data) {
 		c.Same++
 		return nil
 	}
@@ -128,10 +129,10 @@ func (c *comparing) again(ctx context.Context, key string) error {
 		switch same := sameJSON(left.Data, right.Data); {
 		case left.Data == nil && right.Data == nil: // removed meanwhile
 			return nil
-		case same:
+		case same && left.with(right):
 			c.Same++
 			return nil
-		case left.Position <= right.at && right.Position <= left.at:
+		case left.with(right):
 			c.differs(key, left.Data, right.Data)
 			return nil
 		case c.patience <= 0:
@@ -151,6 +152,9 @@ type looked struct {
 	Row
 	at Position
 }
+
+// with tells whether there is a position at which both rows were as they are here.
+func (l looked) with(other looked) bool { return l.Position <= other.at && other.Position <= l.at }
 
 func (c *comparing) look(ctx context.Context, view rawView, key string) (looked, error) {
 	row, at, err := view.store.Row(ctx, view.ref, key)

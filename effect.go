@@ -49,7 +49,7 @@ func (e Effect) At(t time.Time) Effect {
 }
 
 // Named gives the effect a name in its process key: a second one of the same name replaces a pending first, and Cancel finds
-// it.
+// it. The key of a reactor's is the id of the thing that the event is of, whatever its category.
 func (e Effect) Named(name string) Effect {
 	e.name = name
 	return e

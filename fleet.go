@@ -21,6 +21,7 @@ type fleet struct {
 	logger *slog.Logger
 	board  *board
 	wants  []string // sorted
+	ends   bool     // the node takes nothing more, and gives back what has ended
 
 	mu      sync.Mutex
 	node    string // its id; empty while the service does not run
@@ -135,7 +136,18 @@ func (f *fleet) start() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.node, f.held, f.running, f.last = NewID(), map[string]*tenure{}, map[string]bool{}, Fleet{}
-	f.shares, f.free = nil, map[string]time.Time{}
+	f.shares, f.free, f.ends = nil, map[string]time.Time{}, false
+}
+
+// retire has the node take nothing more, and give back each lease as soon as what stands under it has ended.
+func (f *fleet) retire() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ends = true
+	for _, t := range f.held {
+		t.end()
+	}
+	f.kick()
 }
 
 // leave gives back what the node has.
@@ -161,6 +173,9 @@ func (f *fleet) beat(ctx context.Context) error {
 	defer cancel()
 	f.mu.Lock()
 	b := Beat{Node: f.node, Name: f.name, For: f.ttl, Wants: f.wants, Take: f.lacking()}
+	if f.ends {
+		b.Wants = nil
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.held)) {
 		if f.held[name].ended && !f.running[name] {
 			b.Give = append(b.Give, name)
@@ -222,6 +237,9 @@ func (f *fleet) take(now Fleet, b Beat, sent time.Time) {
 			t = &tenure{Lease: lease, over: make(chan struct{}), left: f.shares[name] != f.node}
 			t.expires = time.AfterFunc(f.ttl, func() { f.expire(t) })
 			f.held[name] = t
+			if f.ends { // taken by a beat that was under way
+				t.end()
+			}
 		}
 		if !t.ended {
 			t.until = sent.Add(f.lasts())
@@ -258,6 +276,9 @@ func (f *fleet) has(name string) bool {
 
 // lacking are the leases that the node is to take: those of its share that nobody has, and anything that nobody has taken for long.
 func (f *fleet) lacking() (take []string) {
+	if f.ends {
+		return nil
+	}
 	for _, name := range f.wants {
 		since, free := f.free[name]
 		if free && !f.running[name] && f.held[name] == nil && (f.shares[name] == f.node || time.Since(since) > f.ttl) {

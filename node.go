@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -12,6 +13,7 @@ func (s *Service) join(ctx context.Context, fail func(error)) (leave func()) {
 	if len(s.fleets) == 0 {
 		return func() {}
 	}
+	working := ctx
 	ctx = context.WithoutCancel(ctx) // what stands under a lease keeps it until it has ended
 	beating, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -24,7 +26,13 @@ func (s *Service) join(ctx context.Context, fail func(error)) (leave func()) {
 		})
 	}
 	running.Go(func() { s.heed(beating) })
+	retired := context.AfterFunc(working, func() {
+		for _, f := range s.fleets {
+			f.retire()
+		}
+	})
 	return func() {
+		retired()
 		stop()
 		running.Wait()
 		for _, f := range s.fleets {
@@ -70,41 +78,68 @@ func (s *Service) keepUnder(ctx context.Context, l loop, lease Lease) error {
 // leaseOf is the lease that a version of a part, or of a partition of it, stands under.
 func leaseOf(stored string, version int) string { return fmt.Sprintf("%s@%d", stored, version) }
 
-// heed has the loops do what other nodes were told about them, until ctx is done.
+// hearing is how far a node has done what was said about parts.
+type hearing struct {
+	heard   Position
+	attempt int // since something was heard last
+}
+
+// heed has the loops do what other nodes were told about them, until ctx is done. What was said while the log could not be followed, or
+// could not be done, is heard later.
 func (s *Service) heed(ctx context.Context) {
-	for attempt := 0; s.engine != nil && ctx.Err() == nil; attempt++ {
-		err := guard(func() error { return s.hearOthers(ctx) })
+	if s.engine == nil || len(s.board.loops) == 0 {
+		return
+	}
+	h := hearing{heard: s.heeded()}
+	for ctx.Err() == nil {
+		err := guard(func() error { return s.hearOthers(ctx, &h) })
 		if ctx.Err() == nil {
-			s.logger.Warn("could not follow what is said about parts, and will try again", "attempt", attempt+1, "error", err)
-			_ = pause(ctx, jittered(attempt, firstRetry, lastRetry))
+			s.logger.Warn("could not follow what is said about parts, and will try again", "attempt", h.attempt+1, "error", err)
+			_ = pause(ctx, jittered(h.attempt, firstRetry, lastRetry))
+			h.attempt++
 		}
 	}
 }
 
-func (s *Service) hearOthers(ctx context.Context) error {
-	head, err := s.engine.Head(ctx)
-	if err != nil {
-		return err
+// heeded is up to where nothing that was said is to be heard any more.
+func (s *Service) heeded() Position {
+	var from []Position
+	for _, p := range s.board.loops {
+		p.dropping.Lock()
+		from = append(from, p.dropped)
+		p.dropping.Unlock()
 	}
-	if err := s.readPauses(ctx); err != nil { // up to the head, at least
+	return slices.Min(from)
+}
+
+func (s *Service) hearOthers(ctx context.Context, h *hearing) error {
+	if err := s.readPauses(ctx); err != nil { // whatever else cannot be done
 		return err
 	}
 	said := Match{Types: []string{typePaused, typeResumed, typeRebuilt}}
-	for r, err := range s.engine.Read(ctx, Query{Match: []Match{said}, After: head, Follow: true}) {
+	for r, err := range s.engine.Read(ctx, Query{Match: []Match{said}, After: h.heard, Follow: true, Marks: true}) {
+		if err == nil && !r.IsMark() {
+			err = s.hear(ctx, r)
+		}
 		if err != nil {
 			return err
 		}
-		c, err := decodeControl(ctx, s.codec(), r)
-		if err != nil {
-			return err
-		}
-		if r.Type != typeRebuilt {
-			for _, p := range s.progresses(c.Part) {
-				p.pause(r.Type == typePaused, r.Position)
-			}
-		} else if err := s.makeAnew(ctx, c.Part, r.Position, false); err != nil {
-			return err
-		}
+		h.heard, h.attempt = r.Position, 0
+	}
+	return nil
+}
+
+// hear does what was said to another node.
+func (s *Service) hear(ctx context.Context, r Record) error {
+	c, err := decodeControl(ctx, s.codec(), r)
+	if err != nil {
+		return err
+	}
+	if r.Type == typeRebuilt {
+		return s.makeAnew(ctx, c.Part, r.Position, false)
+	}
+	for _, p := range s.progresses(c.Part) {
+		p.pause(r.Type == typePaused, r.Position)
 	}
 	return nil
 }

@@ -18,14 +18,15 @@ func (c Control) Resume(ctx context.Context, part string) (Receipt, error) {
 	return c.steer(ctx, typeResumed, part, false)
 }
 
-// Rebuild has a projection, or tables, made anew from the log's start; the rows that are there are gone at once. *InvalidError for
-// other parts: a process folds its states anew when its Version is raised. The rest is as with Pause.
+// Rebuild has a projection, or tables, made anew from the log's start. The rows that are there are gone when it returns; in a fleet,
+// where another node folds them, soon after: that node takes them away when it hears of it. Who waits for the Receipt's Position sees
+// them made anew. *InvalidError for other parts: a process folds its states anew when its Version is raised. The rest is as with Pause.
 func (c Control) Rebuild(ctx context.Context, part string) (Receipt, error) {
 	if err := c.rebuildable(part); err != nil {
 		return Receipt{}, err
 	}
 	receipt, err := c.steer(ctx, typeRebuilt, part, false)
-	if err != nil || receipt.Again {
+	if err != nil {
 		return receipt, err
 	}
 	return receipt, c.service.makeAnew(ctx, part, receipt.Position, true)
@@ -82,7 +83,7 @@ func (c Control) steer(ctx context.Context, eventType, part string, paused bool)
 		ref.Hash = HashID(eventType, part)
 	}
 	receipt, err := c.say(ctx, ref, eventType, control{Part: part})
-	if err == nil && !receipt.Again && eventType != typeRebuilt {
+	if err == nil && eventType != typeRebuilt { // a repetition too: nobody may have learned of the first, and what is older counts no more
 		for _, p := range loops {
 			p.pause(paused, receipt.Position)
 		}

@@ -61,8 +61,23 @@ func (p *processor[S, E]) fold(ctx context.Context) error {
 		return err
 	}
 	p.progress.begins(p.stored.Position, len(p.keys))
+	defer p.rest(ctx)
 	return follow(ctx, p.log, p.match(), p.stored.Position, func(records []Record, to Position) error {
 		return p.step(ctx, records, to)
+	})
+}
+
+// rest stores, when the loop is told to end, how far it has come: a new version makes no effects up to there.
+func (p *processor[S, E]) rest(ctx context.Context) {
+	at := p.progress.at()
+	if ctx.Err() == nil || at <= p.stored.Position || len(p.unmade) > 0 {
+		return
+	}
+	ctx, cancel := outliving(ctx, lastWords)
+	defer cancel()
+	_ = p.store.CommitPart(ctx, PartCommit{
+		Part: p.name, Version: p.process.version(), Lease: p.progress.lease, From: p.stored.Position,
+		Checkpoint: p.stored.after(p.store.Info(), nil, at),
 	})
 }
 

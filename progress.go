@@ -198,7 +198,7 @@ const (
 )
 
 // keep runs f until ctx is done, again and again with backoff, but not while p is paused. A record that fails for good stops it;
-// what retrying cannot mend at all is returned.
+// what retrying cannot mend at all is returned. Of a task, all is retried: it may speak of a log or a broker of its own.
 func (p *progress) keep(ctx context.Context, f func(context.Context) error) error {
 	for p.unpaused(ctx) {
 		session, end := context.WithCancel(ctx)
@@ -226,7 +226,7 @@ func (p *progress) once(ctx, session context.Context, f func(context.Context) er
 		return ctx.Err() != nil, nil
 	case err == nil:
 		return true, nil
-	case errors.Is(err, ErrForked), errors.Is(err, ErrForeignPosition), errors.Is(err, ErrClosed):
+	case p.kind != kindTask && (errors.Is(err, ErrForked) || errors.Is(err, ErrForeignPosition) || errors.Is(err, ErrClosed)):
 		return true, fmt.Errorf("%s %s: %w", p.kind, p.name, err)
 	case errors.As(err, &record):
 		p.stop(err, record.record)

@@ -2,6 +2,7 @@ package deed
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -19,7 +20,8 @@ type Query struct {
 	Marks        bool     // with Follow: also yield marks, whenever nothing more is stored for now and every 1000 records passed over
 }
 
-// Match is one item of a query: the event's type is one of Types (none: any) and its tags include all of Tags (none: any).
+// Match is one item of a query: the event's type is one of Types (none: any) and its tags include all of Tags (none: any), which
+// are at most as many as an event can have, 64.
 type Match struct {
 	Types []string
 	Tags  []string
@@ -77,7 +79,9 @@ func (q Query) Validate() error {
 	if q.Marks && !q.Follow {
 		fault("marks", "marks come with follow only")
 	}
-	if err := validMatches(q.Match); err != nil {
+	if slices.ContainsFunc(q.Match, func(m Match) bool { return len(m.Tags) > maxTags }) {
+		fault("tags", fmt.Sprintf("no event has more than %d", maxTags))
+	} else if err := validMatches(q.Match); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

@@ -9,6 +9,9 @@ import (
 
 // Reactor is where the outside world is touched: mail, exchange rates, other people's services. It is called at least once
 // per event. It stands beside its adapter, not in a domain package.
+//
+// Its effects go out in order, and have their names, by the id of the thing that an event is of, without its category: where it follows
+// order-1 and customer-1, one of the one replaces or cancels one of the other that has the same name.
 type Reactor[E Event] struct {
 	// Name of the reactor: [a-z][a-z0-9-]*, unique in a log.
 	Name string
@@ -19,7 +22,9 @@ type Reactor[E Event] struct {
 	// again with backoff, while later events wait. In the end, or at once where deed.Permanent says that trying again is of no
 	// use, the event is parked with those that follow of its stream, and the others go on.
 	React func(ctx context.Context, r Recorded[E], id string) ([]Effect, error)
-	// Attempts is how often an event is tried before it is parked; 0 is 20, which takes about five minutes.
+	// Attempts is how often an event is tried before it is parked; 0 is 20, which takes some three minutes. While as many keys are
+	// parked as Config.MaxParked allows, it counts for nothing, and so always where that is none: an error that may pass is then tried
+	// until it does, and one that is Permanent stops the reactor.
 	Attempts int
 	// Partitions is into how many parts, by hash of stream, the events are cut, each followed on its own and on any node of a fleet; 0
 	// is 1. It is fixed once the reactor has begun.
@@ -89,6 +94,7 @@ func (p *reacting[E]) follow(ctx context.Context) error {
 		return err
 	}
 	p.progress.begins(p.stored.Position, len(p.keys))
+	defer p.rest(ctx)
 	return follow(ctx, p.log, p.match(), p.stored.Position, func(records []Record, to Position) error {
 		for _, r := range records {
 			if err := p.handle(ctx, r); err != nil {
@@ -101,6 +107,14 @@ func (p *reacting[E]) follow(ctx context.Context) error {
 		p.progress.reached(to, len(p.keys))
 		return nil
 	})
+}
+
+// rest stores, when the loop is told to end, how far it has come: whoever goes on may follow more events.
+func (p *reacting[E]) rest(ctx context.Context) {
+	if at := p.progress.at(); ctx.Err() != nil && at > p.stored.Position {
+		p.forget()
+		_ = p.commit(ctx, nil, nil, at)
+	}
 }
 
 // handle does what follows from one record, and commits it.
@@ -190,11 +204,11 @@ func (p *reacting[E]) react(ctx context.Context, record Record, last func(attemp
 		var effects []Effect
 		err := p.call(ctx, Recorded[E]{Event: e, Record: r}, id, &effects)
 		switch {
-		case ctx.Err() != nil:
-			return nil, nil, ctx.Err()
-		case err == nil:
+		case err == nil: // also where the service is told to stop by now: what is done is not to be done again
 			changed, fault := p.changed(effects, r)
 			return changed, fault, nil
+		case ctx.Err() != nil:
+			return nil, nil, ctx.Err()
 		case errors.As(err, new(*permanentError)), errors.As(err, new(*PanicError)), last(attempt):
 			return nil, err, nil
 		}
@@ -237,7 +251,9 @@ func (p *reacting[E]) commit(ctx context.Context, effects []EffectChange, record
 		Part: p.name, Version: 1, Lease: p.progress.lease, From: p.stored.Position, Checkpoint: p.stored.after(p.store.Info(), records, to),
 		Effects: effects, Parked: p.changes,
 	}
-	if err := p.store.CommitPart(ctx, c); err != nil {
+	ending, cancel := outliving(ctx, lastWords)
+	defer cancel()
+	if err := p.store.CommitPart(ending, c); err != nil {
 		return err
 	}
 	p.stored = c.Checkpoint

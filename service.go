@@ -64,6 +64,7 @@ type Service struct {
 	views      map[string]*viewVersions
 	inline     map[string]bool // views that are Inline
 	tables     map[string]rawView
+	unkept     absences
 	live       []liveStore
 	openings   []func(ctx context.Context) error // what registers parts in the stores
 	loops      []loop

@@ -165,8 +165,9 @@ func (p *tabler[E]) fold(ctx context.Context) error {
 		return err
 	}
 	p.progress.begins(checkpoint.Position, len(p.keys))
-	match := []Match{{Types: p.events.names}, controlMatch(p.codec, p.tables.Name)}
-	return follow(ctx, p.log, match, checkpoint.Position, func(records []Record, to Position) error {
+	said := controlMatch(p.codec, p.tables.Name)
+	said.Types = append(said.Types, typeRebuilt)
+	return follow(ctx, p.log, []Match{{Types: p.events.names}, said}, checkpoint.Position, func(records []Record, to Position) error {
 		return inSteps(records, to, func(records []Record, to Position) error { return p.several(ctx, records, to) },
 			func(r Record) error { return p.controlled(ctx, r) })
 	})
@@ -297,6 +298,9 @@ func (p *tabler[E]) commit(ctx context.Context, statements []Statement, records 
 
 // controlled does what somebody has said about a parked stream: its records are written one by one, each with what is parked.
 func (p *tabler[E]) controlled(ctx context.Context, record Record) error {
+	if record.Type == typeRebuilt {
+		return p.rebuilt(ctx, record)
+	}
 	c, err := decodeControl(ctx, p.codec, record)
 	if err != nil {
 		return err
@@ -314,6 +318,18 @@ func (p *tabler[E]) controlled(ctx context.Context, record Record) error {
 		if err != nil {
 			return err
 		}
+	}
+	return p.commit(ctx, nil, []Record{record}, record.Position)
+}
+
+// rebuilt sees to it that the tables do not get past where somebody has said that they are to be made anew, unless that is done.
+func (p *tabler[E]) rebuilt(ctx context.Context, record Record) error {
+	anew, err := p.progress.rebuildAt(record.Position, func() error { return p.store.DropView(ctx, p.tables.ref()) })
+	if err != nil {
+		return err
+	}
+	if anew {
+		return errors.New("the tables are made anew")
 	}
 	return p.commit(ctx, nil, []Record{record}, record.Position)
 }

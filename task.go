@@ -10,7 +10,7 @@ import (
 type Task struct {
 	// Name of the task: [a-z][a-z0-9-]*, unique in a log.
 	Name string
-	// Run works until ctx is done. An error is retried with backoff; nil before ctx is done ends the task.
+	// Run works until ctx is done. An error is retried with backoff, whatever it wraps; nil before ctx is done ends the task.
 	Run func(ctx context.Context, lease Lease) error
 }
 

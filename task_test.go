@@ -3,6 +3,7 @@ package deed_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -56,6 +57,38 @@ func TestTaskBacksOff(t *testing.T) {
 		if n := runs.Load(); n < 4 {
 			t.Errorf("%d runs in the first second after it broke, want it to be tried again soon", n)
 		}
+		s.stop()
+		must(t, db.Close())
+	})
+}
+
+// What a task tells of a log or a broker of its own is no reason to stop the service.
+func TestTaskErrorsAreItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db, _ := memory(t)
+		errs := []error{deed.ErrClosed, deed.ErrForked, deed.ErrForeignPosition}
+		done := make(chan struct{})
+		s := start(t, db, accounts, lines, deed.Task{Name: "relay", Run: func(ctx context.Context, _ deed.Lease) error {
+			if len(errs) == 0 {
+				close(done)
+				<-ctx.Done()
+				return nil
+			}
+			err := fmt.Errorf("the broker: %w", errs[0])
+			errs = errs[1:]
+			return err
+		}})
+		select {
+		case <-done:
+		case <-time.After(time.Minute):
+			t.Fatal("it is not tried again")
+		}
+		at := s.send(accounts.Send("1", open{"ann"})).Position
+		_, err := lines.View(db).Get(bounded(t), "1", at)
+		must(t, err)
+		want(t, "state", s.part("relay").State, deed.StateRetrying)
+		<-time.After(time.Minute)
+		want(t, "state", s.part("relay").State, deed.StateLive)
 		s.stop()
 		must(t, db.Close())
 	})

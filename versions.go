@@ -29,7 +29,7 @@ func (s *Service) addVersion(name string, version ViewVersion, view rawView, sin
 		v = &viewVersions{name: name, store: view.store, known: map[ViewVersion]rawView{}, single: single}
 		s.views[name] = v
 		if !single {
-			s.openings = append(s.openings, v.begin)
+			s.openings = append(s.openings, func(ctx context.Context) error { return s.beginVersions(ctx, v) })
 		}
 	}
 	view.store = whole(view.store, version.Partitions, view.index)
@@ -53,22 +53,46 @@ func (s *Service) nameView(name string, version ViewVersion, single bool) error 
 	return nil
 }
 
-// begin has the first version be read, if it is not said yet which is.
-func (v *viewVersions) begin(ctx context.Context) error {
+// beginVersions has a version be read, if the store does not say yet which is: the one that was switched to last, or else the first.
+func (s *Service) beginVersions(ctx context.Context, v *viewVersions) error {
 	read, err := v.store.ViewRead(ctx, v.name)
 	if err == nil && read == (ViewVersion{}) {
-		first := v.newest
-		for known := range v.known {
-			if known.Version < first.Version {
-				first = known
-			}
+		var first ViewVersion
+		if first, err = s.firstRead(ctx, v); err == nil {
+			err = v.store.ReadView(ctx, v.name, read, first)
 		}
-		err = v.store.ReadView(ctx, v.name, read, first)
 	}
 	if err != nil && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrReadOnly) { // somebody else was first, or is to say it
 		return fmt.Errorf("projection %s: %w", v.name, err)
 	}
 	return nil
+}
+
+// firstRead is the version to be read where the store of views does not know: it can be thrown away, what was said cannot.
+func (s *Service) firstRead(ctx context.Context, v *viewVersions) (ViewVersion, error) {
+	first := v.newest
+	for known := range v.known {
+		if known.Version < first.Version {
+			first = known
+		}
+	}
+	if s.engine == nil {
+		return first, nil
+	}
+	match := Match{Types: []string{typeSwitched}, Tags: codecTags(s.codec(), []string{partTag(v.name)})}
+	for r, err := range s.engine.Read(ctx, Query{Match: []Match{match}, Backward: true, Limit: 1}) {
+		if err != nil {
+			return first, err
+		}
+		last, err := decodeControl(ctx, s.codec(), r)
+		if err != nil {
+			return first, err
+		}
+		if _, to, err := v.version("version", last.Version); err == nil {
+			return to, nil
+		}
+	}
+	return first, nil
 }
 
 // reading returns what is read by the view's name, and which version that is.
@@ -140,7 +164,7 @@ func (s *Service) tendVersions(ctx context.Context) {
 }
 
 // promote has the newest version of a view be read where nobody keeps the one that is, once it has caught up and lacks nothing, and takes away
-// versions that nobody reads or keeps.
+// versions that nobody reads or keeps. In a fleet a higher version has its time before that.
 func (s *Service) promote(ctx context.Context) error {
 	var errs []error
 	for _, v := range s.views {
@@ -151,7 +175,7 @@ func (s *Service) promote(ctx context.Context) error {
 		if err == nil {
 			v.tell(read)
 		}
-		if err == nil && s.has(RoleProjections) && !s.keeps(v, read) {
+		if err == nil && s.has(RoleProjections) && s.abandoned(v.refs(read)[0], s.keeps(v, read), v.newest.Version, s.fleet(v.store)) {
 			err = s.supersede(ctx, v, read)
 		}
 		if err != nil && !errors.Is(err, ErrBehind) && !errors.Is(err, ErrConflict) {
@@ -199,6 +223,7 @@ func (s *Service) dropOld(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.unkept.limit(refs)
 	var errs []error
 	for _, ref := range refs {
 		old, err := s.isOld(ctx, ref)
@@ -215,7 +240,7 @@ func (s *Service) isOld(ctx context.Context, ref ViewRef) (bool, error) {
 	name := partOf(ref.Name)
 	f := s.fleet(s.config.Views)
 	if tables, ok := s.tables[name]; ok {
-		return ref != tables.ref && (f == nil || !f.wanted(ref)), nil
+		return ref != tables.ref && s.forsaken(ref, tables.ref.Version, f), nil
 	}
 	v := s.views[name]
 	if v == nil || v.single {
@@ -227,7 +252,10 @@ func (s *Service) isOld(ctx context.Context, ref ViewRef) (bool, error) {
 		}
 	}
 	read, err := v.store.ViewRead(ctx, name)
-	return !slices.Contains(v.refs(read), ref) && (f == nil || !f.wanted(ref)), err
+	if err != nil || slices.Contains(v.refs(read), ref) {
+		return false, err
+	}
+	return s.forsaken(ref, read.Version, f), nil
 }
 
 var errSwitched = errors.New("another version is read")
@@ -308,52 +336,4 @@ type Comparison struct {
 type Difference struct {
 	Key         string
 	Left, Right json.RawMessage // nil: there is no such row
-}
-
-// Switch has another version of a view be read by its name, for all who share the store, in one step. The version that was read
-// goes on and can be switched back to. *BehindError while the new one lags behind the log; *InvalidError if this service does not
-// keep it; ErrNotFound if there is no such view.
-func (c Control) Switch(ctx context.Context, view string, version int) (Receipt, error) {
-	s := c.service
-	v, known := s.views[view]
-	switch {
-	case !known:
-		return Receipt{}, fmt.Errorf("view %.80q: %w", view, ErrNotFound)
-	case s.engine == nil:
-		return Receipt{}, errOnlyReads(view)
-	case v.single:
-		return Receipt{}, invalid("view", "an Inline or Live projection has one version")
-	}
-	ref := CommandRef{ID: MetaFrom(ctx).CommandID}
-	if ref.ID != "" {
-		ref.Hash = HashID(typeSwitched, view, fmt.Sprint(version))
-		if receipt, known, err := s.engine.Outcome(ctx, ref); known || err != nil {
-			return receipt, err
-		}
-	}
-	return c.switchTo(ctx, v, version, ref)
-}
-
-func (c Control) switchTo(ctx context.Context, v *viewVersions, version int, ref CommandRef) (Receipt, error) {
-	s, view := c.service, v.name
-	raw, to, err := v.version("version", version)
-	if err != nil {
-		return Receipt{}, err
-	}
-	read, err := v.store.ViewRead(ctx, view)
-	if err != nil {
-		return Receipt{}, err
-	}
-	if err := s.caughtUp(ctx, raw); err != nil {
-		return Receipt{}, fmt.Errorf("switch %s to version %d: %w", view, version, err)
-	}
-	receipt, err := c.say(ctx, ref, typeSwitched, control{Part: view, Version: version, Before: read.Version})
-	if err != nil || receipt.Again || read == to {
-		return receipt, err
-	}
-	if err := v.store.ReadView(ctx, view, read, to); err != nil {
-		return receipt, fmt.Errorf("switch %s to version %d: %w", view, version, err)
-	}
-	v.tell(to)
-	return receipt, nil
 }

@@ -113,6 +113,8 @@ func TestRollingDeploy(t *testing.T) {
 		d.pass(10*time.Second, deed.Reading{Version: 2})
 		d.remove()
 		d.pass(4*time.Second, deed.Reading{})
+		d.pass(5*time.Second, deed.Reading{Version: 2, Stale: true}) // who made it may be on its way back
+		pass(grace)
 		d.pass(5*time.Second, deed.Reading{Version: 1})
 		kept(t, c.db, tallyRef(1))
 	})

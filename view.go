@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 )
 
 // View reads the rows of a projection. All methods may be called by many goroutines at once.
@@ -77,8 +78,8 @@ func (v *View[V]) Get(ctx context.Context, key string, after Position) (V, error
 	return value, err
 }
 
-// List returns the rows for which all of where hold, from a view that has reached after; it waits until then. Errors:
-// *InvalidError, ErrCursor, *BehindError.
+// List returns the rows for which all of where hold, at most 16 conditions, from a view that has reached after; it waits until
+// then. Errors: *InvalidError, ErrCursor, *BehindError.
 func (v *View[V]) List(ctx context.Context, where []Where, page Page, after Position) (Rows[V], error) {
 	var rows Rows[V]
 	if v.fault != nil {
@@ -109,20 +110,32 @@ func decodeRow[V any](view string, row Row) (V, error) {
 
 // rawView reads rows as JSON.
 type rawView struct {
-	store ViewStore
-	ref   ViewRef
-	index indexing
+	store    ViewStore
+	ref      ViewRef
+	index    indexing
+	patience time.Duration // for the view to come to a position, not for reading it; 0: as long as the context has
+}
+
+// waits is the context in which the view is waited for.
+func (v rawView) waits(ctx context.Context) (context.Context, context.CancelFunc) {
+	if v.patience == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, v.patience)
 }
 
 const (
 	defaultPage = 100
 	maxPage     = 1000
+	maxWhere    = 16 // conditions of a list
 )
 
 func (v rawView) wait(ctx context.Context, after Position) error {
 	if after <= 0 {
 		return nil
 	}
+	ctx, stop := v.waits(ctx)
+	defer stop()
 	_, err := v.store.WaitView(ctx, v.ref, after)
 	return err
 }
@@ -130,6 +143,8 @@ func (v rawView) wait(ctx context.Context, after Position) error {
 // waitFor is wait for what a key's row is in.
 func (v rawView) waitFor(ctx context.Context, key string, after Position) error {
 	if p, cut := v.store.(*partitioned); cut && after > 0 {
+		ctx, stop := v.waits(ctx)
+		defer stop()
 		return p.waitFor(ctx, v.ref, key, after)
 	}
 	return v.wait(ctx, after)
@@ -199,6 +214,9 @@ func (v rawView) page(ctx context.Context, where []Where, page Page, after Posit
 func (v rawView) query(where []Where, page Page) (RowQuery, error) {
 	order, desc := strings.CutPrefix(page.Order, "-")
 	q := RowQuery{Order: order, Desc: desc, Limit: page.Limit}
+	if len(where) > maxWhere {
+		return q, invalid("where", fmt.Sprintf("more than %d conditions", maxWhere))
+	}
 	var errs []error
 	for _, w := range where {
 		value, err := v.index.value(w.Field, w.Value)
@@ -254,7 +272,7 @@ func (v rawView) cursor(q RowQuery, where []Where, last Row) (string, error) {
 func (v rawView) parseCursor(page Page, where []Where) (*RowCursor, error) {
 	var c listCursor
 	text, err := base64.RawURLEncoding.DecodeString(page.Cursor)
-	if err != nil || json.Unmarshal(text, &c) != nil {
+	if err != nil || json.Unmarshal(text, &c) != nil || ValidID(c.Key) != nil {
 		return nil, invalid("cursor", "is not one that a list gave")
 	}
 	if c.List != v.listName(where, page.Order) {
@@ -278,20 +296,43 @@ type Change struct {
 	More     bool            // more rows of this position may follow
 }
 
-const changesPage = 500
+// Changes are read in pages, each of which is in memory for as long as whoever takes it is slow: of a few rows at first, and of
+// more only where those are small.
+const (
+	leastChanges = 8
+	mostChanges  = 256
+	changesBytes = 128 << 10 // what a page is meant to have at most
+)
+
+// changesPage is how many rows the page after one is to have.
+func changesPage(limit int, rows []Row) int {
+	size := 0
+	for _, r := range rows {
+		size += len(r.Key) + len(r.Data)
+	}
+	if len(rows) == limit && 2*size <= changesBytes {
+		return min(2*limit, mostChanges)
+	}
+	for ; size > changesBytes && limit > leastChanges; size /= 2 {
+		limit /= 2
+	}
+	return limit
+}
 
 // changes yields changed rows after a cursor in the order of (Position, Key), and waits for more until ctx is done.
 func (v rawView) changes(ctx context.Context, after ChangeCursor) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		for {
-			rows, position, err := v.store.Changes(ctx, v.ref, after, changesPage)
+		for limit := leastChanges; ; {
+			rows, position, err := v.store.Changes(ctx, v.ref, after, limit)
 			if err != nil {
 				yield(Change{}, fmt.Errorf("changes of view %s: %w", v.ref.Name, err))
 				return
 			}
+			full := len(rows) == limit
+			limit = changesPage(limit, rows)
 			for i, r := range rows {
 				last := i == len(rows)-1
-				more := last && len(rows) == changesPage || !last && rows[i+1].Position == r.Position
+				more := last && full || !last && rows[i+1].Position == r.Position
 				if after = (ChangeCursor{Position: r.Position}); more {
 					after.Key = r.Key
 				}
@@ -299,7 +340,7 @@ func (v rawView) changes(ctx context.Context, after ChangeCursor) iter.Seq2[Chan
 					return
 				}
 			}
-			if len(rows) == changesPage {
+			if full {
 				continue
 			}
 			if _, err := v.store.WaitView(ctx, v.ref, position+1); err != nil {
