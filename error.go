@@ -17,8 +17,8 @@ var (
 	ErrParked = errors.New("parked")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("closed")
-	// ErrBusy: the queue is full; nothing was stored. Try again a little later.
-	ErrBusy = errors.New("busy: the append queue is full")
+	// ErrBusy: the queue is full, or a lock was waited for too long; nothing was stored. Try again a little later.
+	ErrBusy = errors.New("busy")
 	// ErrLocked: another process writes to this store.
 	ErrLocked = errors.New("locked by another process")
 	// ErrUnknown: whether the append is stored is not known. A retry with the same ids is safe and tells.

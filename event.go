@@ -81,7 +81,7 @@ type Record struct {
 	Stream   StreamID
 	Version  Version
 	Position Position
-	Time     time.Time // when it was recorded, in UTC to the microsecond, never before the record in front of it
+	Time     time.Time // when it was recorded, in UTC to the microsecond, never before the record in front of it where the engine claims so
 }
 
 // IsMark tells whether r is a mark and not an event.

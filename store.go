@@ -12,7 +12,7 @@ type Store interface {
 	// Append stores b, all of it or nothing, and returns where it went. It returns only after the flush.
 	//
 	// An append is refused, and never there, with an *InvalidError, *ConflictError, *CheckError, ErrReused, ErrBusy,
-	// ErrClosed or the context's error while it waits in the queue. It is unknown with ErrUnknown: it is there whole or not
+	// ErrUnavailable, ErrReadOnly, ErrClosed or the context's error while it waits in the queue. It is unknown with ErrUnknown: it is there whole or not
 	// at all, and a retry with the same ids or CommandRef leaves it there once. A retry is known by its ids if every write
 	// names the version that it expects, Any and Exists aside; by its CommandRef in any case.
 	//
