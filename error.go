@@ -18,7 +18,7 @@ var (
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("closed")
 	// ErrBusy: the queue is full, or a lock was waited for too long; nothing was stored. Try again a little later.
-	ErrBusy = errors.New("busy")
+	ErrBusy = errors.New("busy: try again a little later")
 	// ErrLocked: another process writes to this store.
 	ErrLocked = errors.New("locked by another process")
 	// ErrUnknown: whether the append is stored is not known. A retry with the same ids is safe and tells.

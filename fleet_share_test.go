@@ -90,7 +90,9 @@ func TestFleetLeave(t *testing.T) {
 		if took := time.Since(began); took > 40*time.Millisecond {
 			t.Errorf("Run ended %s after it was told to, want as soon as its loops", took)
 		}
-		want(t, "shares", f.shares(), []int{3})
+		if left := f.shares(); len(left) != 1 || left[0] < 3 { // b may have taken some already
+			t.Errorf("the leases of those that have any are %v, want b's alone", left)
+		}
 		took := until(t, "b has all", fleetTTL, func() bool { return len(f.holders()) == 6 && len(r.who()) == 6 })
 		if took > fleetTTL/5+50*time.Millisecond {
 			t.Errorf("b had it %s later, want when it beats next", took)

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -72,12 +73,15 @@ type target struct {
 	part    string
 	key     string // as deed names it
 	version string // of the view
+	at      string // the position that is held back, as the page that asked has shown it
+	effect  string // and the effect's id, where it is one
 	id      string // of the command, so that it is done once however often it is sent
 }
 
 func targetOf(call *gateway.Call) target {
 	values := call.Request.URL.Query()
 	t := target{part: call.Request.PathValue("part"), key: call.Request.PathValue("key"), version: values.Get("version"), id: values.Get("id")}
+	t.at, t.effect = values.Get("at"), values.Get("effect")
 	if values.Get("unrouted") == "true" {
 		t.key = "/" + t.key
 	}
@@ -105,7 +109,11 @@ func (c *console) confirm(call *gateway.Call, a action) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
+	if err := a.suits(own); err != nil {
+		return content{}, err
+	}
 	body := confirmBody{Asks: a.asks, Means: a.means, Yes: a.yes, Part: own, Risky: a.risky, Back: c.back(own, a)}
+	to := url.Values{"id": {deed.NewID()}}
 	if a.key != nil {
 		if body.Parked, err = c.parkedKey(call, t.part, t.key); err != nil {
 			return content{}, err
@@ -116,8 +124,11 @@ func (c *console) confirm(call *gateway.Call, a action) (content, error) {
 		}
 		body.Asked = waiting[t.key]
 		body.Key, body.Unrouted = strings.CutPrefix(t.key, "/")
+		to.Set("at", fmt.Sprint(body.Parked.Position))
+		if body.Parked.Effect != "" {
+			to.Set("effect", body.Parked.Effect)
+		}
 	}
-	to := url.Values{"id": {deed.NewID()}}
 	if a.view != nil {
 		if body.Choice, err = c.choose(call, own, t.version); err != nil {
 			return content{}, err
@@ -135,6 +146,17 @@ func (c *console) confirm(call *gateway.Call, a action) (content, error) {
 	}
 	body.Action = call.Request.URL.EscapedPath() + encoded(to)
 	return content{title: body.Asks + " " + t.part, area: areaOf(own, a), body: body}, nil
+}
+
+// suits refuses what a part cannot be told, before anybody is asked.
+func (a action) suits(p part) error {
+	switch {
+	case a.name == "rebuild" && !p.Remade:
+		return &failure{Status: http.StatusUnprocessableEntity, What: p.Name + " cannot be rebuilt", Do: "Views whose rows are stored can: the page Views lists them."}
+	case (a.name == "pause" || a.name == "resume") && !p.Steers:
+		return &failure{Status: http.StatusUnprocessableEntity, What: p.Name + " cannot be paused or resumed", Do: "It has no pace of its own. The overview lists all parts."}
+	}
+	return nil
 }
 
 func areaOf(p part, a action) string {
@@ -231,6 +253,9 @@ func (c *console) tell(ctx context.Context, call *gateway.Call, a action, t targ
 	control := c.service.Control()
 	switch {
 	case a.key != nil:
+		if again, err := c.saidSo(ctx, a, t); again || err != nil {
+			return err
+		}
 		if _, err = a.key(control, ctx, t.part, t.key); errors.Is(err, deed.ErrNotFound) {
 			err = c.notParked(call.Context(), t.part, t.key)
 		}
@@ -244,4 +269,42 @@ func (c *console) tell(ctx context.Context, call *gateway.Call, a action, t targ
 		_, err = a.part(control, ctx, t.part)
 	}
 	return err
+}
+
+// saidSo refuses to have something left out for good that nobody was asked about: what is held back now must be what the page that
+// asked has shown. Where it is not, since the same was said before, that is true.
+func (c *console) saidSo(ctx context.Context, a action, t target) (again bool, err error) {
+	if !a.risky {
+		return false, nil
+	}
+	held, err := c.findParked(ctx, t.part, t.key)
+	if err != nil || held == nil || fmt.Sprint(held.Position) == t.at && held.Effect == t.effect {
+		return false, err
+	}
+	q := deed.Query{
+		Stream: deed.Stream("process", t.part), Backward: true, Limit: askedMost, Match: []deed.Match{{Types: []string{"part-skipped"}}},
+	}
+	for r, err := range c.service.Log().Read(ctx, q) {
+		if err != nil {
+			return false, err
+		}
+		if r.Meta().CommandID == deed.MetaFrom(ctx).CommandID {
+			return true, nil
+		}
+	}
+	return false, &failure{
+		Status: http.StatusConflict, What: "Another record is held back now. Look at it first",
+		Detail: "What was asked about is not what " + cut(80, t.part) + " holds back of this key any more: somebody was quicker.",
+		Do:     "Nothing was changed. Ask again, and the page shows what is held back now.",
+		To:     []place{{"What is parked", link("parked")}, {"Ask again", t.address(a)}},
+	}
+}
+
+// address is where it is asked about an action.
+func (t target) address(a action) string {
+	key, unrouted := strings.CutPrefix(t.key, "/")
+	if unrouted {
+		return link("parked", t.part, key, a.name) + "?unrouted=true"
+	}
+	return link("parked", t.part, key, a.name)
 }

@@ -50,7 +50,7 @@ func link(segments ...any) string {
 func query(pairs ...any) string {
 	values := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		if value := fmt.Sprint(pairs[i+1]); value != "" && value != "0" {
+		if value := fmt.Sprint(pairs[i+1]); value != "" {
 			values.Add(fmt.Sprint(pairs[i]), value)
 		}
 	}

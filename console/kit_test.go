@@ -120,6 +120,9 @@ func (s *site) get(status int, path string) page {
 			s.t.Errorf("GET %s: %s", path, fault)
 		}
 	}
+	if referrer := p.Header.Get("Referrer-Policy"); referrer != "" && referrer != "same-origin" {
+		s.t.Errorf("GET %s: with the policy %q for referrers, browsers would not say where a form comes from", path, referrer)
+	}
 	if policy := p.Header.Get("Content-Security-Policy"); policy != wantPolicy {
 		s.t.Errorf("GET %s: the policy is %q", path, policy)
 	}

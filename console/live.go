@@ -13,6 +13,7 @@ type livePart struct {
 	State    string `json:"state"`
 	Position string `json:"position"`
 	Lag      string `json:"lag"`
+	Unit     string `json:"unit"` // of the lag
 	Behind   string `json:"behind"`
 	Done     int    `json:"done"`
 	Chart    string `json:"chart"`
@@ -44,7 +45,7 @@ type livePartition struct {
 
 func livePartOf(p part) livePart {
 	l := livePart{
-		Name: p.Name, Key: p.Key(), State: p.State, Position: num(p.Position), Lag: num(p.Lag), Behind: lasting(p.Behind), Done: p.Done, Chart: p.Chart, Most: num(p.Seen.Most),
+		Name: p.Name, Key: p.Key(), State: p.State, Position: num(p.Position), Lag: num(p.Lag), Unit: p.Unit(), Behind: lasting(p.Behind), Done: p.Done, Chart: p.Chart, Most: num(p.Seen.Most),
 		Far: p.Far(), Going: p.Going(), Means: p.Means(), Error: cut(errorShown, p.Error), Tries: p.Tries(), Parked: num(p.Parked), Held: p.Held(),
 		Node: p.By(), On: p.On(), Reads: p.Reads(), Instead: p.Instead(),
 	}

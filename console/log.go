@@ -28,7 +28,9 @@ func filterOf(values url.Values) filter {
 		f.Types = append(f.Types, strings.Fields(t)...)
 	}
 	for _, t := range values["tag"] {
-		f.Tags = append(f.Tags, strings.Fields(t)...)
+		if t = strings.TrimSpace(t); t != "" { // one: there may be blanks in it
+			f.Tags = append(f.Tags, t)
+		}
 	}
 	f.needle = strings.ToLower(f.Text)
 	return f
@@ -94,14 +96,13 @@ type entry struct {
 	Stream   deed.StreamID
 	Type     string
 	Time     time.Time
-	Tags     []string
 	Preview  string
 	Actor    string
 }
 
 func entryOf(r deed.Record) entry {
 	return entry{
-		Position: r.Position, Version: r.Version, Stream: r.Stream, Type: r.Type, Time: r.Time, Tags: r.Tags, Preview: preview(r), Actor: r.Meta().Actor,
+		Position: r.Position, Version: r.Version, Stream: r.Stream, Type: r.Type, Time: r.Time, Preview: preview(r), Actor: r.Meta().Actor,
 	}
 }
 

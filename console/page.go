@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"html/template"
@@ -96,7 +97,7 @@ func (c *console) show(call *gateway.Call, status int, name string, own content)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(page.Len()))
 	h.Set("Content-Security-Policy", policy)
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Referrer-Policy", "same-origin") // with no-referrer, browsers send forms with "Origin: null" where there is no TLS
 	h.Set("Cache-Control", "no-store")
 	call.Writer.WriteHeader(status)
 	_, _ = call.Writer.Write(page.Bytes()) // who does not get it has gone
@@ -163,7 +164,10 @@ func failureOf(err error) failure {
 		return failure{Status: http.StatusConflict, What: "Somebody else was first", Detail: err.Error(), Do: "Go back, look at what was done meanwhile, and say it once more if it still is to be done."}
 	case errors.Is(err, deed.ErrElsewhere):
 		return failure{Status: http.StatusServiceUnavailable, What: "This node does not do this", Detail: err.Error(), Do: "Ask the console of a node that has the role."}
-	case errors.Is(err, deed.ErrClosed), errors.Is(err, deed.ErrBusy), errors.Is(err, deed.ErrLocked), errors.Is(err, deed.ErrReadOnly):
+	case errors.Is(err, deed.ErrUnknown):
+		return failure{Status: http.StatusServiceUnavailable, What: "Whether this was stored is not known", Detail: err.Error(), Do: "Reload the page in a moment: what was said is done once, however often it is sent."}
+	case errors.Is(err, deed.ErrUnavailable), errors.Is(err, deed.ErrClosed), errors.Is(err, deed.ErrBusy), errors.Is(err, deed.ErrLocked),
+		errors.Is(err, deed.ErrReadOnly), errors.Is(err, context.DeadlineExceeded):
 		return failure{Status: http.StatusServiceUnavailable, What: "The store does not answer this now", Detail: err.Error(), Do: "Reload the page in a moment."}
 	}
 	return failure{Status: http.StatusInternalServerError, What: "This page could not be made", Detail: err.Error(), Do: "Reload the page. If it stays, the service's log has more under the correlation below."}

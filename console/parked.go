@@ -16,20 +16,40 @@ type parkedBody struct {
 	Parts   []parkedPart
 	Said    said
 	Waiting bool // something was said that has not been done yet
+	After   bool // these are what follows a key
 }
 
 // said is what was told to a part just now.
 type said struct{ Action, Part string }
 
-func saidOf(call *gateway.Call) said {
+// saidOf reads what was told from the address: nothing, unless there is such an action and such a part, since anybody can make an
+// address.
+func (c *console) saidOf(call *gateway.Call) said {
 	values := call.Request.URL.Query()
-	return said{cut(40, values.Get("said")), cut(80, values.Get("of"))}
+	one := said{values.Get("said"), values.Get("of")}
+	if !slices.ContainsFunc(actions, func(a action) bool { return a.name == one.Action }) || !slices.Contains(partNames(c.service.Model()), one.Part) {
+		return said{}
+	}
+	return one
+}
+
+func partNames(m deed.Model) (names []string) {
+	for _, p := range m.Projections {
+		names = append(names, p.Name)
+	}
+	for _, parts := range [][]deed.PartModel{m.Tables, m.Processes, m.Reactors} {
+		for _, p := range parts {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 type parkedPart struct {
-	Part part
-	Keys []parkedLine
-	More bool
+	Part  part
+	Keys  []parkedLine
+	Next  string // address of the page of what follows; empty: there is nothing
+	First string // address of the page of all parts; empty: it is this one
 }
 
 type parkedLine struct {
@@ -49,9 +69,17 @@ func (c *console) parked(call *gateway.Call) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	body := parkedBody{Said: saidOf(call)}
+	values := call.Request.URL.Query()
+	after, err := clean("after", values.Get("after"))
+	if err != nil {
+		return content{}, err
+	}
+	body := parkedBody{Said: c.saidOf(call), After: after != ""}
 	for _, p := range foremost(parts) {
-		own, err := c.parkedBy(call.Context(), p)
+		if after != "" && p.Name != values.Get("part") {
+			continue
+		}
+		own, err := c.parkedBy(call.Context(), p, after)
 		if err != nil {
 			return content{}, err
 		}
@@ -63,13 +91,13 @@ func (c *console) parked(call *gateway.Call) (content, error) {
 	return content{title: "Parked", area: "parked", body: body}, nil
 }
 
-// parkedBy is what a part holds back.
-func (c *console) parkedBy(ctx context.Context, p part) (parkedPart, error) {
+// parkedBy is what a part holds back, after a key.
+func (c *console) parkedBy(ctx context.Context, p part, after string) (parkedPart, error) {
 	own := parkedPart{Part: p}
 	if p.Kind == kindTask {
 		return own, nil
 	}
-	found, err := c.service.Control().Parked(ctx, p.Name, "", parkedPage+1)
+	found, err := c.service.Control().Parked(ctx, p.Name, after, parkedPage+1)
 	if err != nil || len(found) == 0 {
 		return own, err
 	}
@@ -77,7 +105,12 @@ func (c *console) parkedBy(ctx context.Context, p part) (parkedPart, error) {
 	if err != nil {
 		return own, err
 	}
-	own.More = len(found) > parkedPage
+	if len(found) > parkedPage {
+		own.Next = link("parked") + query("part", p.Name, "after", found[parkedPage-1].Key)
+	}
+	if after != "" {
+		own.First = link("parked")
+	}
 	for _, k := range found[:min(len(found), parkedPage)] {
 		line := parkedLine{Parked: k, Since: k.Time, Asked: waiting[k.Key], At: p.Least, State: p.State}
 		line.Name, line.Unrouted = strings.CutPrefix(k.Key, "/")

@@ -41,6 +41,14 @@ func (p part) View() bool { return p.Kind == kindProjection || p.Kind == kindTab
 // Far tells whether the part is so far behind that it takes a while to catch up.
 func (p part) Far() bool { return p.Lag > 0 && p.Behind >= 2*time.Second }
 
+// Unit is what the part's lag is counted in.
+func (p part) Unit() string {
+	if p.Lag == 1 {
+		return "event"
+	}
+	return "events"
+}
+
 // Alerting tells whether somebody should look at the part.
 func (p part) Alerting() bool { return wanting(p.PartStatus, p.Fleet) }
 

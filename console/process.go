@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/gateway"
@@ -36,7 +37,7 @@ func (c *console) processes(call *gateway.Call) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	body := processesBody{Effects: status.Effects, Said: saidOf(call)}
+	body := processesBody{Effects: status.Effects, Said: c.saidOf(call)}
 	for _, p := range parts {
 		if p.Kind == kindTask {
 			body.Tasks = append(body.Tasks, p)
@@ -57,7 +58,7 @@ func (c *console) processes(call *gateway.Call) (content, error) {
 
 type processBody struct {
 	Part      part
-	Find      string
+	Find      string // what was looked for, and can be no key
 	Instances []instanceLine
 	Next      string
 	Effects   []deed.PendingEffect
@@ -101,11 +102,16 @@ func (c *console) process(call *gateway.Call) (content, error) {
 		return content{}, err
 	}
 	ctx, values := call.Context(), call.Request.URL.Query()
-	if key := strings.TrimSpace(values.Get("find")); key != "" && deed.ValidID(key) == nil {
-		return content{to: link("processes", own.Name, key)}, nil
+	find := strings.TrimSpace(values.Get("find"))
+	if find != "" && deed.ValidID(find) == nil {
+		return content{to: link("processes", own.Name, find)}, nil
 	}
-	body := processBody{Part: own, Said: saidOf(call), Now: time.Now()}
-	states, err := c.service.Processes().States(ctx, own.Name, values.Get("after"), instancesPage+1)
+	after, err := clean("after", values.Get("after"))
+	if err != nil {
+		return content{}, err
+	}
+	body := processBody{Part: own, Find: find, Said: c.saidOf(call), Now: time.Now()}
+	states, err := c.service.Processes().States(ctx, own.Name, after, instancesPage+1)
 	if err != nil {
 		return content{}, err
 	}
@@ -224,7 +230,8 @@ func (c *console) stateOf(ctx context.Context, name, key string) (*deed.StateCha
 	if key == "" {
 		return nil, nil
 	}
-	before := key[:len(key)-1]
+	_, last := utf8.DecodeLastRuneInString(key)
+	before := key[:len(key)-last] // whole characters: an engine may refuse others
 	for {
 		states, err := c.service.Processes().States(ctx, name, before, instancesPage)
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/gateway"
@@ -18,6 +20,14 @@ func positionOf(field, text string) (deed.Position, error) {
 		return 0, &deed.InvalidError{Field: field, Reason: "must be a position, a whole number from 0"}
 	}
 	return deed.Position(n), nil
+}
+
+// clean reads a text that the store is to look for. No name in it has control characters, and not every store takes them.
+func clean(field, text string) (string, error) {
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		return "", &deed.InvalidError{Field: field, Reason: "must be UTF-8 without control characters"}
+	}
+	return text, nil
 }
 
 // recordAt returns the record at the position that the path says.
@@ -42,7 +52,7 @@ func (c *console) recordAt(call *gateway.Call) (deed.Record, error) {
 type recordBody struct {
 	deed.Record
 	Datum    datum
-	Extra    *node // metadata as it is stored
+	Extra    datum // metadata as it is stored
 	Known    deed.Meta
 	Before   deed.Position // of the record in front; 0: there is none
 	After    deed.Position
@@ -96,9 +106,7 @@ func (c *console) record(call *gateway.Call) (content, error) {
 	ctx := call.Context()
 	body := recordBody{Record: r, Known: r.Meta(), Datum: datumOf(r.Data, r.ContentType, link("log", r.Position, "data"))}
 	if text := strings.TrimSpace(string(r.Metadata)); text != "" && text != "{}" {
-		if d := datumOf(r.Metadata, "", ""); d.JSON != nil {
-			body.Extra = d.JSON
-		}
+		body.Extra = datumOf(r.Metadata, "", "")
 	}
 	if body.Before, err = c.next(ctx, deed.Query{Before: r.Position, Backward: true, Limit: 1}); err != nil {
 		return content{}, err

@@ -25,8 +25,8 @@ func TestSamplerUnderABurst(t *testing.T) {
 		if len(s.kept) > tailMost {
 			t.Fatalf("%d records are kept", len(s.kept))
 		}
-		kept, count := s.take()
-		if count != burst || len(kept) != tailMost {
+		kept, count, last := s.take()
+		if count != burst || len(kept) != tailMost || last != burst {
 			t.Fatalf("%d of %d", len(kept), count)
 		}
 		for i, e := range kept {
@@ -42,7 +42,7 @@ func TestSamplerUnderABurst(t *testing.T) {
 	if total := tailMost * rounds; halves[0] < total*45/100 || halves[1] < total*45/100 {
 		t.Errorf("of the older half of each burst %d are shown, of the newer %d", halves[0], halves[1])
 	}
-	if kept, count := s.take(); len(kept) != 0 || count != 0 {
+	if kept, count, _ := s.take(); len(kept) != 0 || count != 0 {
 		t.Errorf("%d of %d, and nothing has come", len(kept), count)
 	}
 }

@@ -76,3 +76,12 @@ func TestOffInAFleet(t *testing.T) {
 		t.Errorf("of partitions: %q %+v", off.By(), slices)
 	}
 }
+
+// One event is no events.
+func TestWhatALagIsCountedIn(t *testing.T) {
+	for lag, want := range map[deed.Position]string{0: "events", 1: "event", 2: "events"} {
+		if got := livePartOf(part{PartStatus: deed.PartStatus{Lag: lag}}).Unit; got != want {
+			t.Errorf("%d %s, want %s", lag, got, want)
+		}
+	}
+}

@@ -11,28 +11,41 @@ import (
 	"github.com/deed-es/deed/gateway"
 )
 
-const surveyDays = 14
+const (
+	surveyDays  = 14
+	streamsMost = 1000 // of a category that are counted
+)
 
 // counted keeps what a survey said, since counting takes a while in a large log.
 type counted struct {
 	mu     sync.Mutex
 	survey deed.Survey
+	held   []categoryCount
 	at     time.Time
 }
 
 const countedFresh = 10 * time.Second
 
-func (k *counted) get(ctx context.Context, service *deed.Service) (deed.Survey, time.Time, error) {
+// get returns what the log holds, what of it each category does, and when that was counted.
+func (k *counted) get(ctx context.Context, service *deed.Service) (deed.Survey, []categoryCount, time.Time, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if now := time.Now(); k.at.IsZero() || now.Sub(k.at) > countedFresh {
 		survey, err := service.Survey(ctx, surveyDays)
 		if err != nil {
-			return survey, now, err
+			return survey, nil, now, err
 		}
-		k.survey, k.at = survey, now
+		held := categoriesOf(survey.Kinds)
+		for i := range held {
+			found, err := service.Streams(ctx, held[i].Category, "", streamsMost+1)
+			if err != nil {
+				return survey, nil, now, err
+			}
+			held[i].Streams, held[i].More = min(len(found), streamsMost), len(found) > streamsMost
+		}
+		k.survey, k.held, k.at = survey, held, now
 	}
-	return k.survey, k.at, nil
+	return k.survey, k.held, k.at, nil
 }
 
 type storeBody struct {
@@ -50,6 +63,8 @@ type storeBody struct {
 type categoryCount struct {
 	Category string
 	Events   int64
+	Streams  int
+	More     bool // streams than were counted
 	Types    []typeCount
 }
 
@@ -73,7 +88,7 @@ func (c *console) store(call *gateway.Call) (content, error) {
 		return content{}, err
 	}
 	body := storeBody{Log: c.service.Info(), Head: head}
-	survey, at, err := c.counted.get(call.Context(), c.service)
+	survey, held, at, err := c.counted.get(call.Context(), c.service)
 	switch {
 	case errors.Is(err, deed.ErrNotFound):
 		body.Unknown = true
@@ -81,12 +96,15 @@ func (c *console) store(call *gateway.Call) (content, error) {
 		return content{}, err
 	}
 	body.Counted, body.Bytes, body.ViewBytes = at, survey.Bytes, survey.Views
-	body.Categories, body.Events = categoriesOf(survey.Kinds)
+	body.Categories = held
+	for _, category := range held {
+		body.Events += category.Events
+	}
 	body.Days = daysOf(survey.Days)
 	return content{title: "Store", area: "store", body: body}, nil
 }
 
-func categoriesOf(kinds []deed.KindCount) (all []categoryCount, events int64) {
+func categoriesOf(kinds []deed.KindCount) (all []categoryCount) {
 	greatest := int64(1)
 	for _, k := range kinds {
 		greatest = max(greatest, k.Events)
@@ -97,10 +115,9 @@ func categoriesOf(kinds []deed.KindCount) (all []categoryCount, events int64) {
 		}
 		last := &all[len(all)-1]
 		last.Events += k.Events
-		events += k.Events
 		last.Types = append(last.Types, typeCount{k.Type, k.Events, float64(k.Events) * 100 / float64(greatest)})
 	}
-	return all, events
+	return all
 }
 
 // daysOf adds up the days, with those between them that had no events.

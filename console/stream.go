@@ -25,9 +25,17 @@ type streamsBody struct {
 // streams is the page to find a stream on.
 func (c *console) streams(call *gateway.Call) (content, error) {
 	values := call.Request.URL.Query()
-	body := streamsBody{Prefix: strings.TrimSpace(values.Get("find"))}
+	prefix, err := clean("find", strings.TrimSpace(values.Get("find")))
+	if err != nil {
+		return content{}, err
+	}
+	after, err := clean("after", values.Get("after"))
+	if err != nil {
+		return content{}, err
+	}
+	body := streamsBody{Prefix: prefix}
 	body.Categories, _ = known(c.service.Model())
-	found, err := c.find(call.Context(), body.Prefix, deed.StreamID(values.Get("after")))
+	found, err := c.find(call.Context(), prefix, deed.StreamID(after))
 	if errors.Is(err, deed.ErrNotFound) {
 		body.Recent = true
 		found, err = c.recent(call.Context(), body.Prefix)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/deed-es/deed"
@@ -26,8 +27,9 @@ const (
 )
 
 // sampler counts records and keeps some of them, chosen so that each is kept as likely as any other. It keeps lines, not
-// records, so that what it holds is bounded whatever comes.
+// records, so that what it holds is bounded whatever comes. One may add while another takes.
 type sampler struct {
+	mu      sync.Mutex
 	count   int
 	kept    []entry
 	last    deed.Position
@@ -35,6 +37,8 @@ type sampler struct {
 }
 
 func (s *sampler) add(r deed.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.count++
 	s.last = r.Position
 	if len(s.kept) < tailMost {
@@ -46,12 +50,14 @@ func (s *sampler) add(r deed.Record) {
 	}
 }
 
-// take returns what was kept, the newest first, and begins anew.
-func (s *sampler) take() (kept []entry, count int) {
-	kept, count = s.kept, s.count
+// take returns what was kept, the newest first, of how many records, and the position of the last of them, and begins anew.
+func (s *sampler) take() (kept []entry, count int, last deed.Position) {
+	s.mu.Lock()
+	kept, count, last = s.kept, s.count, s.last
 	s.kept, s.count = nil, 0
+	s.mu.Unlock()
 	slices.SortFunc(kept, func(a, b entry) int { return int(b.Position - a.Position) })
-	return kept, count
+	return kept, count, last
 }
 
 // message is what the page is told about new records.
@@ -71,7 +77,7 @@ func (c *console) tail(call *gateway.Call) error {
 	values := call.Request.URL.Query()
 	f := filterOf(values)
 	q := f.query()
-	q.Follow, q.Marks = true, true
+	q.Follow = true
 	if err := q.Validate(); err != nil {
 		return err
 	}
@@ -84,7 +90,8 @@ func (c *console) tail(call *gateway.Call) error {
 		return err
 	}
 	defer end()
-	t := &tailing{console: c, filter: f, query: q, sampler: sampler{chooses: rand.IntN}}
+	t := &tailing{console: c, filter: f, query: q}
+	t.sampler.chooses = rand.IntN
 	if err := t.begin(ctx, after); err != nil {
 		return err
 	}
@@ -122,6 +129,7 @@ type tailing struct {
 	filter  filter
 	query   deed.Query
 	sampler sampler
+	last    deed.Position // that the page was told of
 	skipped deed.Position
 	holes   bool // the page shows a sample, or has passed something over
 	calm    int  // steps since that grew
@@ -144,16 +152,16 @@ func (t *tailing) begin(ctx context.Context, after string) error {
 	if behind := head - t.query.After; behind > tailFar {
 		t.skipped, t.query.After = behind, head
 	}
-	t.sampler.last = t.query.After
+	t.sampler.last, t.last = t.query.After, t.query.After
 	return nil
 }
 
-// run reads in one goroutine, and sends in its own: reading never waits for a slow client, of which only counts grow.
+// run reads in one goroutine, and sends in its own: reading never waits for a slow client, for which only counts grow.
 func (t *tailing) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	records, ended := make(chan []deed.Record, 1), make(chan error, 1)
-	go func() { ended <- t.read(ctx, records) }()
+	ended := make(chan error, 1)
+	go func() { ended <- t.read(ctx) }()
 	step, beat := time.NewTicker(tailStep), time.NewTicker(tailBeat)
 	defer step.Stop()
 	defer beat.Stop()
@@ -161,10 +169,6 @@ func (t *tailing) run(ctx context.Context) error {
 		select {
 		case err := <-ended:
 			return err
-		case some := <-records:
-			for _, r := range some {
-				t.sampler.add(r)
-			}
 		case <-beat.C:
 			if err := t.out.send(":\n\n"); err != nil {
 				stop()
@@ -179,30 +183,18 @@ func (t *tailing) run(ctx context.Context) error {
 	}
 }
 
-const tailGather = 200 // records handed over at once
-
-func (t *tailing) read(ctx context.Context, records chan<- []deed.Record) (err error) {
+func (t *tailing) read(ctx context.Context) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &deed.PanicError{Value: v}
 		}
 	}()
-	var some []deed.Record
 	for r, err := range t.console.service.Log().Read(ctx, t.query) {
 		if err != nil {
 			return err
 		}
-		if !r.IsMark() && t.filter.selects(r) {
-			some = append(some, r)
-		}
-		if len(some) == 0 || !r.IsMark() && len(some) < tailGather {
-			continue
-		}
-		select {
-		case records <- some:
-			some = nil
-		case <-ctx.Done():
-			return ctx.Err()
+		if t.filter.selects(r) {
+			t.sampler.add(r)
 		}
 	}
 	return ctx.Err()
@@ -210,7 +202,8 @@ func (t *tailing) read(ctx context.Context, records chan<- []deed.Record) (err e
 
 // tell sends what has come, if something has, and what a page with holes lacks once it is calm.
 func (t *tailing) tell(ctx context.Context) error {
-	kept, count := t.sampler.take()
+	kept, count, last := t.sampler.take()
+	t.last = last
 	if count > len(kept) || t.skipped > 0 {
 		t.holes, t.calm = true, 0
 	} else {
@@ -232,7 +225,7 @@ func (t *tailing) tell(ctx context.Context) error {
 // settle sends the newest of the records that the page was told of, without a hole.
 func (t *tailing) settle(ctx context.Context) error {
 	q := t.filter.query()
-	q.Backward, q.Before = true, t.sampler.last+1
+	q.Backward, q.Before = true, t.last+1
 	body := logBody{Filter: t.filter}
 	more, err := t.console.fill(ctx, &body, q)
 	if err != nil {
@@ -244,7 +237,7 @@ func (t *tailing) settle(ctx context.Context) error {
 
 // send sends a message with lines. Its id is what the page says when it comes back: how far it was told, and whether it has holes.
 func (t *tailing) send(ctx context.Context, m message, lines []entry) error {
-	m.Position = t.sampler.last
+	m.Position = t.last
 	if head, err := t.console.service.Head(ctx); err == nil {
 		m.Behind = head - m.Position
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/deed-es/deed"
 	"github.com/deed-es/deed/gateway"
@@ -111,6 +112,8 @@ const (
 	compareFew  = 20
 	compareMany = 500
 	placesShown = 12
+
+	answerTimeout = 2 * time.Minute // for a client to read the page, as it has for others
 )
 
 // compare is the page of two versions of a view side by side.
@@ -139,7 +142,10 @@ func (c *console) compare(call *gateway.Call) (content, error) {
 	if values.Get("rows") == "many" {
 		samples = compareMany
 	}
+	control := http.NewResponseController(call.Writer)
+	_ = control.SetWriteDeadline(time.Time{}) // Options.Timeout of the gateway may be longer than the server's; a recorder has none
 	body.Found, err = c.service.Views().Compare(call.Context(), own.Name, body.Left, body.Right, samples)
+	_ = control.SetWriteDeadline(time.Now().Add(answerTimeout))
 	if errors.Is(call.Context().Err(), context.DeadlineExceeded) {
 		return content{}, tooLarge(own.Name, body.Left, body.Right)
 	}

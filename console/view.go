@@ -26,7 +26,7 @@ type viewCard struct {
 // views is the page of the views.
 func (c *console) views(call *gateway.Call) (content, error) {
 	parts, _, err := c.parts(call, kindProjection, kindTables)
-	body := viewsBody{Said: saidOf(call)}
+	body := viewsBody{Said: c.saidOf(call)}
 	for _, p := range foremost(parts) {
 		body.Views = append(body.Views, viewCard{p, versionsOf(parts, p.Name)})
 	}
@@ -69,7 +69,6 @@ type rowsBody struct {
 	First  string // address of the first page; empty: it is this one
 	At     deed.Position
 	Tables bool
-	Exact  string
 }
 
 type condition struct{ Field, Value string }
@@ -95,13 +94,15 @@ func (c *console) rows(call *gateway.Call) (content, error) {
 	if body.Tables {
 		return content{title: name, area: "views", body: body}, nil
 	}
-	body.Exact = values.Get("key")
+	if key := values.Get("key"); key != "" {
+		if err := deed.ValidID(key); err != nil {
+			return content{}, err
+		}
+		return content{to: link("views", name, key)}, nil
+	}
 	for _, field := range own.Index {
 		body.Orders = append(body.Orders, field, "-"+field)
 		body.Where = append(body.Where, condition{field, values.Get("where." + field)})
-	}
-	if body.Exact != "" {
-		return c.exactRow(call, body)
 	}
 	var where []deed.Where
 	for _, w := range body.Where {
@@ -133,18 +134,6 @@ func pages(body *rowsBody, values url.Values, next string) {
 		values.Set("cursor", next)
 		body.Next = at + encoded(values)
 	}
-}
-
-// exactRow is the page of a view with the one row of a key.
-func (c *console) exactRow(call *gateway.Call, body rowsBody) (content, error) {
-	row, at, err := c.service.Views().Get(call.Context(), body.View.Name, body.Exact, 0)
-	if err == nil {
-		body.Rows = append(body.Rows, rowLineOf(row))
-	} else if !errors.Is(err, deed.ErrNotFound) {
-		return content{}, err
-	}
-	body.At, body.First = at, link("views", body.View.Name)
-	return content{title: body.View.Name, area: "views", body: body}, nil
 }
 
 func rowLineOf(r deed.KeyedRow[json.RawMessage]) rowLine {

@@ -83,6 +83,16 @@ func (c *Call) readWithin(d time.Duration) {
 	_ = http.NewResponseController(c.out.ResponseWriter).SetReadDeadline(time.Now().Add(d)) // a recorder has none
 }
 
+// answerWithin bounds how long the client may take to read the answer, in place of the server's bound, which counts from when the
+// request came; 0: nothing bounds it.
+func (c *Call) answerWithin(d time.Duration) {
+	var until time.Time
+	if d > 0 {
+		until = time.Now().Add(d)
+	}
+	_ = http.NewResponseController(c.out.ResponseWriter).SetWriteDeadline(until) // a recorder has none
+}
+
 // hangUp ends the connection after the answer: a server would else wait for the rest of the body before it answers.
 func (c *Call) hangUp() { c.Writer.Header()["Connection"] = []string{"close"} }
 

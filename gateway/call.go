@@ -14,7 +14,8 @@ import (
 
 // Call is one request on its way through a Route. It is used by one goroutine, and not after Handle has returned.
 type Call struct {
-	// Request is the request. Its path values are set; its body is read with Decode.
+	// Request is the request. Its path values are set; its body is read with Decode, or by the route itself, which bounds how
+	// much it reads. It comes within Options.BodyTimeout, or reading it fails with os.ErrDeadlineExceeded.
 	Request *http.Request
 	// Writer answers it, for what Reply, Row and List do not do: pages, files, headers like Location.
 	Writer http.ResponseWriter
@@ -42,6 +43,9 @@ func (c *Call) run(route *Route) {
 	}()
 	err := c.admit()
 	if err == nil {
+		if c.Request.ContentLength != 0 {
+			c.readWithin(c.gateway.options.BodyTimeout) // whoever reads the body
+		}
 		err = route.Handle(c)
 	}
 	if err != nil {

@@ -49,7 +49,7 @@ func (g *Gateway) changes(c *Call) error {
 	if f.send() != nil || c.Request.Method == http.MethodHead {
 		return nil
 	}
-	events := make(chan viewEvent, 64)
+	events := make(chan viewEvent, 8) // few: a client that reads slowly has all their rows in memory
 	var views sync.WaitGroup
 	defer views.Wait()
 	defer end()

@@ -125,7 +125,7 @@ func (c *Call) parkedFrom() (parts []string, after string, err error) {
 	}
 	part, after, ok := strings.Cut(c.query.Get("cursor"), "/")
 	i := slices.Index(parts, part)
-	if !ok || i < 0 {
+	if !ok || i < 0 || hasControl(after) {
 		return nil, "", deed.ErrCursor
 	}
 	return parts[i:], after, nil
@@ -257,7 +257,9 @@ func (c *Call) compare() error {
 	}
 	ctx, cancel := c.gateway.untilStop(c.Request.Context()) // it may take longer than other answers
 	defer cancel()
+	c.answerWithin(0)
 	compared, err := c.gateway.service.Views().Compare(ctx, part, numbers[0], numbers[1], numbers[2])
+	c.answerWithin(answerTimeout)
 	var fault *deed.InvalidError
 	if errors.As(err, &fault) {
 		return badQuery(fault.Field, fault.Reason)

@@ -32,13 +32,17 @@
     named();
   });
 
-  // every calls f now and again, while the page is seen, and not while f still works.
+  // every calls f now and again, while the page is seen, and not while f still works. Where that fails the page says so, until all
+  // that failed goes on.
+  const failing = new Set();
   const every = (milliseconds, f) => {
     let busy = false;
     const turn = async () => {
       if (busy || document.hidden) return;
       busy = true;
-      try { await f(); } catch { /* the next turn tries again */ }
+      try { await f(); failing.delete(f); } catch { failing.add(f); }
+      $("#lost").hidden = !failing.size;
+      write($("#lost"), failing.size ? "Not connected: what is shown may be old" : "");
       busy = false;
     };
     setInterval(turn, milliseconds);
@@ -47,7 +51,7 @@
   };
 
   const json = async (address) => {
-    const answer = await fetch(address, { headers: { accept: "application/json" } });
+    const answer = await fetch(address, { headers: { accept: "application/json" }, signal: AbortSignal.timeout(20000) });
     if (!answer.ok) throw new Error(answer.statusText);
     return answer.json();
   };
@@ -61,7 +65,7 @@
     const told = (element, text) => { write(element, text); if (element) element.hidden = !text; };
     const state = $(".word", live("state") || own);
     if (state && live("state")) { state.className = "word word-" + part.state; write(state, part.state); }
-    for (const name of ["position", "lag", "behind", "most", "tries", "error", "going", "parked", "held", "node"]) write(live(name), part[name]);
+    for (const name of ["position", "lag", "behind", "most", "tries", "error", "going", "parked", "held", "node", "unit"]) write(live(name), part[name]);
     for (const name of ["means", "instead", "on", "reads"]) told(live(name), part[name]);
     live("reads")?.classList.toggle("word-live", part.reads === "read");
     if (live("switch")) live("switch").hidden = part.reads !== "not read";
@@ -81,7 +85,11 @@
       if (part.record) { record.href = part.address; write($(".number", record), part.record); }
     }
     if (live("held")) live("held").parentElement.hidden = !part.held;
-    live("parked")?.classList.toggle("nothing", !part.held);
+    const parked = live("parked");
+    if (parked) {
+      parked.classList.toggle("nothing", !part.held);
+      if (part.held) parked.href = parked.dataset.to; else parked.removeAttribute("href");
+    }
     for (const [name, here] of [["pause", part.state !== "paused"], ["resume", part.state === "paused"]]) {
       const button = $(`[data-action="${name}"]`, own);
       if (button) button.hidden = !here;

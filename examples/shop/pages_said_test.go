@@ -88,3 +88,18 @@ func TestPagesBreakAddresses(t *testing.T) {
 		t.Error("it is broken anywhere")
 	}
 }
+
+// An address that somebody has made up says nothing that does not fit its page.
+func TestNoticesFitTheirPages(t *testing.T) {
+	v := openPages(t, 0)
+	for path, says := range map[string]string{
+		"/ui/orders?done=deleted&of=x": "", "/ui/users?done=confirmed&of=x": "", "/ui/about?done=placed&of=x": "", "/ui/?done=deleted&of=x": "",
+		"/ui/users?done=gone&of=x": "", "/ui/users?done=deleted": "", "/ui/users?done=deleted&of=a%2Fb": "", "/ui/users?done=deleted&of=%00": "",
+		"/ui/users?done=deleted&of=x": "The user is deleted. Look at it", "/ui/?done=placed&of=x": "The order is placed. Look at it",
+		"/ui/confirmations?done=cancelled&of=x": "The order is cancelled. Look at it", "/ui/campaigns?done=started&of=x": "The campaign is started. Look at it",
+	} {
+		if got := strings.TrimSpace(text(v.look(path, 200).byID("notice"))); got != says {
+			t.Errorf("%s says %q, want %q", path, got, says)
+		}
+	}
+}

@@ -56,7 +56,8 @@ func runAll(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], // as root without a sandbox, and with little in /dev/shm
-		chromedp.ExecPath(path), chromedp.WindowSize(wide.width, wide.height), chromedp.Flag("lang", "en"))
+		chromedp.ExecPath(path), chromedp.WindowSize(wide.width, wide.height), chromedp.Flag("lang", "en"),
+		chromedp.Flag("host-resolver-rules", "MAP "+remote+" 127.0.0.1"))
 	all, end := chromedp.NewExecAllocator(context.Background(), options...)
 	defer end() // it waits until the browser's processes, and its folder, are gone
 	chromium, _ = chromedp.NewContext(all)

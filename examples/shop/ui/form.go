@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	pathpkg "path"
 	"slices"
 	"strconv"
@@ -207,6 +208,9 @@ func (v *visit) parseForm() error {
 	switch {
 	case errors.As(err, &large):
 		return &gateway.Problem{Status: http.StatusRequestEntityTooLarge, Code: "too-large", Detail: fmt.Sprintf("the form has more than %d bytes; go back, and make it shorter", maxForm)}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		v.Writer.Header().Set("Connection", "close")
+		return &gateway.Problem{Status: http.StatusRequestTimeout, Code: "timeout", Detail: "the form did not come in time; go back, and send it again"}
 	case err != nil:
 		return &deed.MalformedError{Reason: "the form cannot be read"}
 	}
@@ -273,7 +277,7 @@ func (v *visit) visitInPlace(target *url.URL) error {
 	return v.err
 }
 
-// again shows a form that was refused.
+// again shows a form that was refused; where its page cannot be shown, what became of the form is said alone.
 func (v *visit) again(f form, err error, page func(*visit) error) error {
 	r := refusalOf(err)
 	if r.Status >= http.StatusInternalServerError {
@@ -284,7 +288,11 @@ func (v *visit) again(f form, err error, page func(*visit) error) error {
 	}
 	f.refuse(r)
 	v.refused, v.status = &f, r.Status
-	return page(v)
+	if fault := page(v); fault != nil {
+		v.site.Logger.Warn("the page of a form failed", "path", v.Request.URL.Path, "correlation", v.Correlation(), "error", fault)
+		return err
+	}
+	return nil
 }
 
 // posting is the caller of a form's commands.

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	pathpkg "path"
 	"strings"
+
+	"github.com/deed-es/deed"
 )
 
 //go:embed templates/*.html
@@ -72,12 +74,22 @@ var notices = map[string]notice{
 	"started":    {Text: "The campaign is started.", URL: "campaigns", Link: "Look at it"},
 }
 
+// fits tells whether the notice is about something that is done on a page: anybody can make an address that says otherwise.
+func (n notice) fits(page string) bool {
+	section, _, _ := strings.Cut(strings.TrimPrefix(page, Home), "/")
+	if section == "" || section == "confirmations" { // where orders are placed and decided about too
+		section = "orders"
+	}
+	return section == n.URL
+}
+
 func (v *visit) notice() *notice {
+	of := v.query.Get("of")
 	n, ok := notices[v.query.Get("done")]
-	if !ok {
+	if !ok || deed.ValidID(of) != nil || !n.fits(v.request.URL.Path) {
 		return &notice{}
 	}
-	if of := v.query.Get("of"); of != "" && path(n.URL, of) != v.request.URL.EscapedPath() {
+	if path(n.URL, of) != v.request.URL.EscapedPath() {
 		n.URL = path(n.URL, of)
 	} else {
 		n.URL = "" // it is this page, or there is none

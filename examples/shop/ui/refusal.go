@@ -18,6 +18,7 @@ type refusal struct {
 	Detail string
 	Field  string // at fault; empty: none
 	About  bool   // Detail goes on where the field's name ends: "is required"
+	Page   string // the detail where somebody only wanted to look; empty: Detail
 	Again  bool   // the same form may be sent again, and is handled once
 }
 
@@ -47,7 +48,7 @@ func refusalOf(err error) refusal {
 			return known.refusal
 		}
 	}
-	return refusal{Status: http.StatusInternalServerError, Detail: "something went wrong here; nothing that was typed is lost, and it may be sent again", Again: true}
+	return refusal{Status: http.StatusInternalServerError, Detail: "something went wrong here; nothing that was typed is lost, and it may be sent again", Page: "something went wrong here", Again: true}
 }
 
 var knownRefusals = []struct {
@@ -58,10 +59,19 @@ var knownRefusals = []struct {
 	{deed.ErrReused, refusal{Status: http.StatusUnprocessableEntity, Detail: "this form was sent before with something else in it; send it once more to have that done too"}},
 	{deed.ErrCursor, refusal{Status: http.StatusBadRequest, Detail: "this part of the list is not known any more; begin with its first page"}},
 	{deed.ErrConflict, refusal{Status: http.StatusConflict, Detail: "others were faster, again and again; send it once more", Again: true}},
-	{deed.ErrBusy, refusal{Status: http.StatusServiceUnavailable, Detail: "the shop has too much to do; nothing was stored, so send it again in a moment", Again: true}},
-	{deed.ErrUnknown, refusal{Status: http.StatusServiceUnavailable, Detail: "it is not known whether that was stored; send it again, and it is done once", Again: true}},
-	{deed.ErrClosed, refusal{Status: http.StatusServiceUnavailable, Detail: "the shop is closing; send it again in a moment", Again: true}},
-	{context.DeadlineExceeded, refusal{Status: http.StatusServiceUnavailable, Detail: "it took too long; send it again, and it is done once", Again: true}},
+	{deed.ErrBusy, later("the shop has too much to do", "nothing was stored, so send it again in a moment")},
+	{deed.ErrUnknown, later("the shop's store did not say how that ended", "it is not known whether that was stored; send it again, and it is done once")},
+	{deed.ErrUnavailable, later("the shop's store is away", "nothing was stored, so do it again in a moment")},
+	{deed.ErrClosed, later("the shop is closing", "send it again in a moment")},
+	{deed.ErrLocked, later("another process has the shop's store", "nothing was stored, so do it again in a moment")},
+	{deed.ErrReadOnly, later("the shop only shows things for now", "nothing was stored, so do it again later")},
+	{deed.ErrElsewhere, later("this node of the shop does not do this", "nothing was stored, so do it again at another")},
+	{context.DeadlineExceeded, later("it took too long", "send it again, and it is done once")},
+}
+
+// later is a refusal that may be over in a moment, with why, and what that means for a form.
+func later(why, form string) refusal {
+	return refusal{Status: http.StatusServiceUnavailable, Detail: why + "; " + form, Page: why, Again: true}
 }
 
 // sentence makes a sentence of what an error says.

@@ -219,6 +219,9 @@ func (v *visit) fault(err error) error {
 	if r.Status >= http.StatusInternalServerError {
 		v.site.Logger.Error("a page failed", "path", v.Request.URL.Path, "correlation", v.Correlation(), "error", err)
 	}
+	if v.request.Method != http.MethodPost && r.Page != "" {
+		r.Detail = r.Page
+	}
 	v.status, v.refused = r.Status, nil
 	return v.show(page{
 		Title: faultTitle(r.Status), Content: "fault", Notice: &notice{},
