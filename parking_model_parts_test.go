@@ -14,8 +14,14 @@ func keyIn(version int, e walked) string {
 	return e.Keys[version%len(e.Keys)]
 }
 
+// raise has the part run with the next version: what it has made is folded anew once it runs.
 func (w *walker) raise() {
 	w.version++
+	w.raised = true
+}
+
+func (w *walker) beginAnew() {
+	w.raised = false
 	w.live = max(w.live, w.at)
 	if w.unmade == nil {
 		w.unmade = map[deed.Position]bool{}

@@ -135,6 +135,7 @@ type walker struct {
 	places map[string]deed.Position
 	// of a process
 	version int
+	raised  bool // and was not run since
 	live    deed.Position
 	unmade  map[deed.Position]bool
 	made    map[int]string
@@ -161,6 +162,9 @@ func (w *walker) held(key string) bool { return len(w.parked[key]) > 0 }
 func (w *walker) advance() {
 	if w.paused || w.stopped {
 		return
+	}
+	if w.raised {
+		w.beginAnew()
 	}
 	for _, r := range w.log(w.at) {
 		switch r.Type {
