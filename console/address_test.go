@@ -130,7 +130,7 @@ func TestWhatIsSmall(t *testing.T) {
 	s.settle()
 	s.get(200, "/console").has(t, `<a data-to="/console/parked#part-cart-summaries" class="nothing"`)
 	s.get(200, "/console").hasNot(t, `href="/console/parked#part-`)
-	s.get(200, "/console/views").has(t, `<span data-live="lag">0</span> <span data-live="unit">events</span>`)
+	s.comesToHave("/console/views", `<span data-live="lag">0</span> <span data-live="unit">events</span>`)
 	broken, _ := carts(t, nil)
 	broken.get(200, "/console").has(t, `href="/console/parked#part-sums"`)
 }

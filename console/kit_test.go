@@ -230,6 +230,22 @@ func encode(t *testing.T, v any) []byte {
 }
 
 // settle is Settle where something may be parked.
+// comesToHave waits until a page has a text.
+func (s *site) comesToHave(path, text string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+	defer cancel()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for !strings.Contains(s.get(200, path).text, text) {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			s.t.Fatalf("%s does not come to have %s", path, text)
+		}
+	}
+}
+
 func (s *site) settle() {
 	s.t.Helper()
 	if err := s.Service.Service.Settle(s.Context()); err != nil {
