@@ -201,8 +201,11 @@ func (db *DB) findLog(ctx context.Context) error {
 		case isNone(err) && db.options.ReadOnly:
 			return fmt.Errorf("the log is not there: %w", deed.ErrNotFound)
 		case isNone(err):
-			_, err = c.Exec(ctx, db.tables.sql(`INSERT INTO @logs (name, id, incarnation, began, appending, head, time, kinds, created)
-				VALUES ($1, $2, 1, 0, 'serial', 0, 0, 0, $3) ON CONFLICT (name) DO NOTHING`), db.options.Log, strings.ToLower(rand.Text()), micros(db.clock.Now()))
+			err = pgx.BeginTxFunc(ctx, c, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error { // somebody else may be first
+				_, err := tx.Exec(ctx, db.tables.sql(`INSERT INTO @logs (name, id, incarnation, began, appending, head, time, kinds, created)
+					VALUES ($1, $2, 1, 0, 'serial', 0, 0, 0, $3) ON CONFLICT (name) DO NOTHING`), db.options.Log, strings.ToLower(rand.Text()), micros(db.clock.Now()))
+				return err
+			})
 			if err == nil {
 				err = scan()
 			}
